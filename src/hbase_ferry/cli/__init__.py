@@ -1,0 +1,1 @@
+"""The same service without a screen; the only place that prints."""

@@ -1,0 +1,1 @@
+"""The Textual app. Knows views and the service, nothing below."""

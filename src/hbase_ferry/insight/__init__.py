@@ -1,0 +1,1 @@
+"""What it means: pure functions of views over time. Imports only `model`."""

@@ -1,0 +1,51 @@
+"""What an operator would type: `hbase shell` lines and command lines with the same effect as our actions.
+
+Invariant: every value is quoted for the program that reads it (Ruby single quotes, POSIX shell), so a preview can
+be pasted. Nothing here is sent to a cluster; the wire carries typed parameters.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+
+def ruby(text: str) -> str:
+    """`text` as a Ruby single-quoted string."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def line(argv: Sequence[str]) -> str:
+    """A command line, quoted for a POSIX shell; `<placeholders>` stay readable."""
+    return " ".join(arg if arg.startswith("<") and arg.endswith(">") else shlex.quote(arg) for arg in argv)
+
+
+def table_cfs(tables: Mapping[str, Sequence[str]]) -> str:
+    """The TABLE_CFS hash of add_peer."""
+    pairs = (f"{ruby(t)} => [{', '.join(ruby(f) for f in families)}]" for t, families in tables.items())
+    return "{ " + ", ".join(pairs) + " }"
+
+
+def add_peer(peer_id: str, key: str, tables: Mapping[str, Sequence[str]], *, born_disabled: bool) -> str:
+    """add_peer with STATE (2.0 and later, HBASE-19293), or followed at once by disable_peer (1.x)."""
+    head = f"add_peer {ruby(peer_id)}, CLUSTER_KEY => {ruby(key)}, TABLE_CFS => {table_cfs(tables)}"
+    return f'{head}, STATE => "DISABLED"' if born_disabled else f"{head}; disable_peer {ruby(peer_id)}"
+
+
+def alter_scope(table: str, scopes: Mapping[str, int]) -> str:
+    parts = (f"{{ NAME => {ruby(name)}, REPLICATION_SCOPE => {scope} }}" for name, scope in scopes.items())
+    return f"alter {ruby(table)}, {', '.join(parts) or '<families>'}"
+
+
+def alter_major_compaction(table: str, value: str | None) -> str:
+    if value is None:
+        return f"alter {ruby(table)}, METHOD => 'table_conf_unset', NAME => 'hbase.hregion.majorcompaction'"
+    return f"alter {ruby(table)}, CONFIGURATION => {{ 'hbase.hregion.majorcompaction' => {ruby(value)} }}"
+
+
+def delete_families(table: str, families: Sequence[str]) -> str:
+    return f"alter {ruby(table)}, " + ", ".join(f"{{ NAME => {ruby(f)}, METHOD => 'delete' }}" for f in families)
+
+
+def splits_and_merges(split: bool, merge: bool) -> str:
+    return f"splitormerge_switch 'SPLIT', {str(split).lower()}; splitormerge_switch 'MERGE', {str(merge).lower()}"

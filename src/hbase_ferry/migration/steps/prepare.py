@@ -1,0 +1,375 @@
+"""Phase 1: look before touching, then make the source hold every new write back for the target.
+
+Order matters (HBase guide, cluster replication; facts in docs/architecture.md): the peer exists, DISABLED, before
+the scope is raised, and the scope is raised before the snapshot, because a WAL entry carries the scope it was
+written with (ScopeWALEntryFilter) and WALs are kept only from the peer's creation on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hbase_ferry.insight.preflight import Finding, TableWish, preflight
+from hbase_ferry.migration import commands
+from hbase_ferry.migration.context import added_by_us, basis_scopes, of_this_peer, restored, scopes_of, standing
+from hbase_ferry.migration.core import Action, Effect, Gate, Progress, Risk
+from hbase_ferry.migration.steps.base import FerryStep
+from hbase_ferry.model.cluster import Peer, Side
+from hbase_ferry.model.view import Proof, View
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight(FerryStep):
+    """Named checks of both clusters. Sends nothing."""
+
+    def findings(self, view: View) -> tuple[Finding, ...]:
+        """Every check with its severity, as of this view."""
+        settings = self.ctx.settings
+        wishes = tuple(TableWish(t.name, t.families) for t in settings.tables)
+        return preflight(
+            view,
+            wishes,
+            self.ctx.peer_id,
+            min_free_fraction=settings.gates.min_free_fraction,
+            skip_tmp=settings.export.skip_tmp,
+            run_id=self.ctx.run_id,
+        )
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        opened = {"ok": True, "warn": False, "block": False, "unknown": None}
+        found = (
+            Gate(f"preflight.{f.check}", opened[f.severity], f.text, warning=f.severity in ("warn", "unknown"))
+            for f in self.findings(view)
+        )
+        return (*self._unseen(view), *found)
+
+    def _unseen(self, view: View) -> tuple[Gate, ...]:
+        """A closed gate for every listing that failed: a check without its facts is no check passed."""
+        parts = ((view.side(side), part) for side in Side for part in ("namespaces", "tables", "peers", "snapshots"))
+        return tuple(
+            Gate(f"seen.{part}", None, f"the {part} of {seen.name} were not seen: {getattr(seen, part).error}")
+            for seen, part in parts
+            if getattr(seen, part).error is not None
+        )
+
+    def waiting_for(self, view: View) -> str | None:
+        return None if view.proof("preflight", "migration") else "the checks have not been run and accepted"
+
+    def proves(self, view: View) -> Proof | None:
+        found = self.findings(view)
+        count = {s: sum(f.severity == s for f in found) for s in ("ok", "warn", "unknown", "block")}
+        if count["block"] or self._unseen(view):
+            return None
+        return Proof(
+            "preflight",
+            "migration",
+            view.at,
+            {k: str(v) for k, v in count.items()},
+            f"{len(found)} checks: {count['ok']} ok, {count['warn']} warnings, {count['unknown']} not known",
+        )
+
+    def progress(self, view: View) -> Progress | None:
+        found = self.findings(view)
+        return Progress(sum(f.severity == "ok" for f in found), len(found), "checks")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Namespaces(FerryStep):
+    """The target needs every namespace of the tables before a restore."""
+
+    def wanted(self) -> tuple[str, ...]:
+        """Namespaces of the tables to move, without `default`."""
+        names = {t.name.split(":", 1)[0] for t in self.ctx.settings.tables if ":" in t.name}
+        return tuple(sorted(names - {"default"}))
+
+    def effects(self, view: View) -> tuple[Effect, ...]:
+        present = view.target.namespaces.current
+        return tuple(
+            Effect(
+                self.act(
+                    Side.TARGET,
+                    "namespace.create",
+                    {"name": ns},
+                    f"create_namespace {commands.ruby(ns)}",
+                    f"namespace {ns} on {self.name(Side.TARGET)}",
+                ),
+                None if present is None else ns in present,
+            )
+            for ns in self.wanted()
+        )
+
+    def prior(self, view: View) -> Proof | None:
+        present = view.target.namespaces.current
+        if present is None:
+            return None
+        absent = {ns: "absent" for ns in self.wanted() if ns not in present}
+        where = self.name(Side.TARGET)
+        return Proof("before-namespaces", "migration", view.at, absent, f"{where} had no {', '.join(absent)}")
+
+    def undo(self, view: View) -> tuple[Action, ...]:
+        """Namespaces that were absent before, as long as no table lies in them."""
+        before, tables = standing(view, "before-namespaces", "migration", self.id), view.target.tables.current
+        if before is None or tables is None or self.superseded(view):
+            return ()
+        used = {table.namespace for table in tables}
+        return tuple(
+            self.act(
+                Side.TARGET,
+                "namespace.delete",
+                {"name": ns},
+                f"drop_namespace {commands.ruby(ns)}",
+                f"namespace {ns} on {self.name(Side.TARGET)}, which is empty",
+            )
+            for ns in view.target.namespaces.current or ()
+            if ns in before.basis and ns not in used
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddPeer(FerryStep):
+    """Adds the peer DISABLED, with exactly the tables (and families) to move."""
+
+    def table_cfs(self) -> dict[str, list[str]]:
+        return {t.name: list(t.families) for t in self.ctx.settings.tables}
+
+    def key(self, view: View) -> str | None:
+        identity = view.target.identity.current
+        return self.ctx.settings.target.cluster_key or (identity.cluster_key if identity else None)
+
+    def effects(self, view: View) -> tuple[Effect, ...]:
+        key, identity = self.key(view), view.source.identity.current
+        major = identity.major if identity else 2
+        settings = self.ctx.settings
+        known = view.source.peers.current is not None
+        peer = view.source.peer(self.ctx.peer_id)
+        add = self.act(
+            Side.SOURCE,
+            "peer.add",
+            {
+                "id": self.ctx.peer_id,
+                "cluster_key": key or "",
+                "table_cfs": {t: list(f) for t, f in self.table_cfs().items()},
+                "bandwidth": settings.peer_bandwidth,
+                "serial": settings.peer_serial,
+                "window_ok": major == 1,
+            },
+            commands.add_peer(
+                self.ctx.peer_id, key or "<target quorum:port:znode>", self.table_cfs(), born_disabled=major != 1
+            ),
+            f"peer {self.ctx.peer_id} on {self.name(Side.SOURCE)}: from now on every WAL is kept until it is shipped",
+            unknown=() if key else ("target cluster key",),
+        )
+        off = self.act(
+            Side.SOURCE,
+            "peer.disable",
+            {"id": self.ctx.peer_id},
+            f"disable_peer {commands.ruby(self.ctx.peer_id)}",
+            f"peer {self.ctx.peer_id} on {self.name(Side.SOURCE)}: nothing is shipped before the history is there",
+        )
+        if peer is None and major != 1:
+            return (Effect(add, False if known else None),)
+        exists = peer is not None if known else None
+        return (Effect(add, exists), Effect(off, self._holding(view, peer) if known else None))
+
+    def _holding(self, view: View, peer: Peer | None) -> bool:
+        """Whether the peer is disabled, or may be enabled by now. 2.x needs no second action: it is born DISABLED.
+
+        An effect that is there before anything was sent would make the step look begun and its gates pass.
+        """
+        if peer is None:
+            return False
+        return not peer.enabled or all(restored(view, t.name) for t in self.ctx.settings.tables)
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        peer, key = view.source.peer(self.ctx.peer_id), self.key(view)
+        gates = [self._free(view)]
+        if peer is not None and not self.same(peer, key):
+            gates.append(Gate("peer.same", False, self._difference(peer, key)))
+        elif peer is not None:
+            gates.append(Gate("peer.ours", added_by_us(view, peer.id), self._foreign(), waivable=True))
+        return tuple(gates)
+
+    def prior(self, view: View) -> Proof | None:
+        if view.source.peers.current is None or view.source.peer(self.ctx.peer_id) is not None:
+            return None
+        note = f"{self.name(Side.SOURCE)} had no peer {self.ctx.peer_id} before"
+        return Proof("before-peer", self.ctx.peer_id, view.at, {}, note)
+
+    def disowned(self, action: Action, refusal: str, at: float) -> Proof | None:
+        """Somebody else added a peer of this id between our look and our call; what exists is not ours."""
+        if action.method != "peer.add" or "already exists" not in refusal:
+            return None
+        return Proof("undone", self.id, at, {}, f"peer {self.ctx.peer_id} was added by somebody else just before")
+
+    def _foreign(self) -> str:
+        return (
+            f"peer {self.ctx.peer_id} on {self.name(Side.SOURCE)} was not added by this migration: another hbase-ferry "
+            f"or a person did, and may be using it. Choose another peer_id; if nobody uses it, remove it, or accept "
+            f"gate peer.ours with a reason"
+        )
+
+    def waiting_for(self, view: View) -> str | None:
+        return None if view.proof("holding", self.ctx.peer_id) else f"peer {self.ctx.peer_id} is not on record yet"
+
+    def proves(self, view: View) -> Proof | None:
+        return Proof(
+            "holding", self.ctx.peer_id, view.at, {}, f"peer {self.ctx.peer_id} holds back every write from now on"
+        )
+
+    def failure(self, view: View) -> str | None:
+        peer, key = view.source.peer(self.ctx.peer_id), self.key(view)
+        if peer is None or (self.same(peer, key) and added_by_us(view, peer.id)):
+            return None
+        return self._foreign() if self.same(peer, key) else self._difference(peer, key)
+
+    def same(self, peer: Peer, key: str | None) -> bool:
+        """Whether an existing peer is the one this migration would add."""
+        wanted = {t: tuple(sorted(f)) for t, f in self.table_cfs().items()}
+        there = {t: tuple(sorted(f)) for t, f in peer.table_cfs.items()}
+        plain = not (peer.replicate_all or peer.namespaces or peer.endpoint)
+        return plain and there == wanted and (key is None or peer.cluster_key == key)
+
+    def _difference(self, peer: Peer, key: str | None) -> str:
+        return (
+            f"peer {peer.id} on {self.name(Side.SOURCE)} ships {sorted(peer.table_cfs) or 'every table'} to "
+            f"{peer.cluster_key or peer.endpoint}; this migration wants {sorted(self.table_cfs())} to {key}: "
+            f"choose another peer_id, or remove that peer yourself"
+        )
+
+    def _free(self, view: View) -> Gate:
+        disk, least = view.source.disk.current, self.ctx.settings.gates.min_free_fraction
+        if disk is None:
+            return Gate("disk.free", None, f"free space of {self.name(Side.SOURCE)} was not seen", waivable=True)
+        if disk.capacity <= 0:
+            return Gate("disk.free", True, f"{disk.filesystem} states no capacity", waivable=True)
+        free = disk.remaining / disk.capacity
+        return Gate(
+            "disk.free",
+            free >= least,
+            f"{free:.0%} of {self.name(Side.SOURCE)}'s disk is free, {least:.0%} is the least for holding WALs back",
+            f"{free:.3f}",
+            f"{least}",
+            waivable=True,
+        )
+
+    def undo(self, view: View) -> tuple[Action, ...]:
+        if view.source.peer(self.ctx.peer_id) is None or not added_by_us(view, self.ctx.peer_id):
+            return ()
+        return (
+            self.act(
+                Side.SOURCE,
+                "peer.remove",
+                {"id": self.ctx.peer_id},
+                f"remove_peer {commands.ruby(self.ctx.peer_id)}",
+                f"peer {self.ctx.peer_id} and the writes it holds back",
+                Risk.DESTRUCTIVE,
+            ),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queues(FerryStep):
+    """Waits until every live region server reports a queue for the peer."""
+
+    def dark(self, view: View) -> tuple[str, ...] | None:
+        """Live servers without a queue of the peer; None: not observed."""
+        identity, load = view.source.identity.current, view.source.load.current
+        if identity is None or load is None or not identity.servers:
+            return None
+        lit = {queue.server for queue in view.source.queues(self.ctx.peer_id)}
+        return tuple(server for server in identity.servers if server not in lit)
+
+    def waiting_for(self, view: View) -> str | None:
+        if of_this_peer(view, "queues", self.ctx.peer_id):
+            return None
+        dark = self.dark(view)
+        if dark is None:
+            return f"the replication load of {self.name(Side.SOURCE)} was not seen"
+        if dark:
+            return f"{len(dark)} region servers hold no queue for {self.ctx.peer_id} yet: {', '.join(dark[:3])}"
+        return "every region server holds the queue; not yet on record"
+
+    def proves(self, view: View) -> Proof | None:
+        if self.dark(view) != ():
+            return None
+        servers = len({queue.server for queue in view.source.queues(self.ctx.peer_id)})
+        return Proof(
+            "queues",
+            self.ctx.peer_id,
+            view.at,
+            {"servers": str(servers)},
+            f"{servers} region servers hold a queue for peer {self.ctx.peer_id}",
+        )
+
+    def progress(self, view: View) -> Progress | None:
+        identity, dark = view.source.identity.current, self.dark(view)
+        if identity is None or dark is None:
+            return None
+        return Progress(len(identity.servers) - len(dark), len(identity.servers), "servers")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope(FerryStep):
+    """Raises REPLICATION_SCOPE of the migrating families to 1."""
+
+    def wanted(self, view: View) -> dict[str, int]:
+        return dict.fromkeys(self.ctx.families(view, self.lane), 1)
+
+    def effects(self, view: View) -> tuple[Effect, ...]:
+        wanted, table = self.wanted(view), view.source.table(self.lane)
+        action = self.act(
+            Side.SOURCE,
+            "table.scope",
+            {"table": self.lane, "scopes": dict(wanted)},
+            commands.alter_scope(self.lane, wanted),
+            f"{self.lane} on {self.name(Side.SOURCE)}: its regions reopen one after another",
+            unknown=() if wanted else ("families of " + self.lane,),
+        )
+        identity = view.source.identity.current
+        if table is None or identity is None:
+            return (Effect(action, None if view.source.tables.current is None else False),)
+        raised = scopes_of(table, wanted) == wanted
+        return (Effect(action, raised),)
+
+    def waiting_for(self, view: View) -> str | None:
+        identity = view.source.identity.current
+        if identity is not None and identity.regions_in_transition:
+            return f"{identity.regions_in_transition} regions are in transition on {self.name(Side.SOURCE)}"
+        return None
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        table, peer = view.source.table(self.lane), view.source.peer(self.ctx.peer_id)
+        exists = None if view.source.tables.current is None else table is not None and table.enabled
+        held = None if view.source.peers.current is None else peer is not None and not peer.enabled
+        return (
+            Gate("table.enabled", exists, f"table {self.lane} must exist and be enabled on {self.name(Side.SOURCE)}"),
+            Gate(
+                "peer.holding", held, f"peer {self.ctx.peer_id} must exist and be DISABLED before the scope is raised"
+            ),
+        )
+
+    def prior(self, view: View) -> Proof | None:
+        table = view.source.table(self.lane)
+        return None if table is None else scope_proof(self.lane, scopes_of(table, self.wanted(view)), view.at)
+
+    def undo(self, view: View) -> tuple[Action, ...]:
+        before = basis_scopes(view.proof("before-scope", self.lane))
+        table = view.source.table(self.lane)
+        if table is None or not before or scopes_of(table, before) == before:
+            return ()
+        return (
+            self.act(
+                Side.SOURCE,
+                "table.scope",
+                {"table": self.lane, "scopes": dict(before)},
+                commands.alter_scope(self.lane, before),
+                f"{self.lane}: back to the scopes it had",
+            ),
+        )
+
+
+def scope_proof(table: str, scopes: Mapping[str, int], at: float) -> Proof:
+    """The scopes before the first change, to be put back at the end."""
+    basis = {f"scope.{family}": str(scope) for family, scope in scopes.items()}
+    return Proof("before-scope", table, at, basis, f"{table} had {', '.join(f'{k}={v}' for k, v in scopes.items())}")

@@ -1,0 +1,1 @@
+"""When to look: one poller a cluster, and a bounded history of what was seen."""

@@ -1,0 +1,90 @@
+"""A migration on the embedded pair, taken up again as often as a test likes: same clusters, same journal."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from hbase_ferry.cluster.client import Cluster
+from hbase_ferry.cluster.simulator.clock import SteppingClock
+from hbase_ferry.cluster.simulator.embedded import demo_settings, embedded_pair
+from hbase_ferry.cluster.simulator.rows import compare
+from hbase_ferry.cluster.simulator.wire import SimulatedWire
+from hbase_ferry.cluster.wire import Wire
+from hbase_ferry.migration.journal import Journal
+from hbase_ferry.migration.service import MigrationService
+from hbase_ferry.migration.settings import Settings
+from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.event import Event, EventKind, Json
+
+START = 1_750_000_000.0
+ORDERS = "shop:orders"
+
+
+class Crossing:
+    """The pair, its clock and a journal; `service()` is a new process looking at them."""
+
+    def __init__(self, folder: Path, settings: Settings | None = None, seed: int = 7) -> None:
+        self.clock = SteppingClock(START)
+        self.world = embedded_pair(seed, self.clock)
+        self.settings = settings or demo_settings()
+        self.folder, self.run_id = folder, "00c0de"
+        self.wrap: Callable[[Side, Wire], Wire] = lambda _side, wire: wire
+
+    def service(self, *, acting: bool = True) -> MigrationService:
+        clusters = {
+            side: Cluster(
+                side, self.settings.side(side).name, partial(self._wire, side), self.clock, side_by_side=False
+            )
+            for side in Side
+        }
+        journal = Journal(self.folder / "m.journal", self.settings.name, self.run_id)
+        service = MigrationService(
+            self.settings, clusters, journal, clock=self.clock, acting=acting, side_by_side=False
+        )
+        service.subscribe(self._follow)
+        return service
+
+    def _wire(self, side: Side) -> Wire:
+        return self.wrap(side, SimulatedWire(self.world, side))
+
+    def _follow(self, event: Event) -> None:
+        if event.kind is EventKind.STEP_STARTED and event.step == "stop-writers":
+            self.world.stop_writers()
+
+    def gates(self, **changes: object) -> None:
+        """Other thresholds for this crossing."""
+        self.settings = dataclasses.replace(
+            self.settings,
+            gates=dataclasses.replace(self.settings.gates, **changes),  # type: ignore[arg-type]
+        )
+
+    def differences(self, table: str = ORDERS) -> int:
+        """Rows that differ between the simulated tables themselves, whatever any tool says."""
+        source, target = (self.world.clusters[side].tables[table].rows for side in Side)
+        return len(compare(source, target, target.families).rows)
+
+
+def run(service: MigrationService, until: str = "") -> list[Event]:
+    """Every step in order, each confirmed as its preview asks; up to and including `until`."""
+    events: list[Event] = []
+    for step in service.plan.steps:
+        events.extend(service.execute(step.id, service.preview(step.id).confirmation.expected))
+        if step.id == until:
+            break
+    return events
+
+
+class Meddled:
+    """A wire that a test can cut before or after a call reached the cluster, and that counts what reached it."""
+
+    def __init__(self, inner: Wire, meddle: Callable[[str, Callable[[], Json]], Json]) -> None:
+        self._inner, self._meddle = inner, meddle
+
+    def call(self, method: str, params: Mapping[str, Json], deadline: float) -> Json:
+        return self._meddle(method, lambda: self._inner.call(method, params, deadline))
+
+    def close(self) -> None:
+        self._inner.close()
