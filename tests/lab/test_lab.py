@@ -102,7 +102,7 @@ def test_a_table_that_never_crossed_is_named_row_by_row(lab: Lab, written: Workl
 
 
 def test_a_writer_killed_in_the_middle_leaves_an_honest_ledger(lab: Lab) -> None:
-    work = lab.workload("killed", seed=3)
+    work = lab.workload("killed-writer", seed=3)
     work.create(regions=2)
     work.load(500)
     work.start(rate=4_000)
