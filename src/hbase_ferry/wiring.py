@@ -20,8 +20,9 @@ from hbase_ferry.errors import ConfigError, Problem
 from hbase_ferry.migration.journal import Journal
 from hbase_ferry.migration.service import MigrationService
 from hbase_ferry.migration.settings import Settings, TransportKind
+from hbase_ferry.migration.targets import kind_of
 from hbase_ferry.model.clock import Clock, SystemClock
-from hbase_ferry.model.cluster import ClusterView, Side
+from hbase_ferry.model.cluster import PARTS, ClusterView, Side
 from hbase_ferry.model.event import Event, EventKind
 from hbase_ferry.model.view import View
 from hbase_ferry.monitor.history import History
@@ -92,9 +93,15 @@ def build(
 
         world = embedded_pair(seed=7, clock=clock)
     stepping = world is not None and not isinstance(clock, SystemClock)
+    parts = {Side.SOURCE: PARTS, Side.TARGET: kind_of(settings).parts}
     clusters = {
         side: Cluster(
-            side, settings.side(side).name, _connector(settings, side, world), clock, side_by_side=not stepping
+            side,
+            settings.side(side).name,
+            _connector(settings, side, world),
+            clock,
+            side_by_side=not stepping,
+            parts=parts[side],
         )
         for side in Side
     }
@@ -150,6 +157,10 @@ def _connector(settings: Settings, side: Side, world: World | None) -> Callable[
         from hbase_ferry.cluster.simulator.wire import SimulatedWire
 
         return partial(SimulatedWire, world, side)
+    if chosen.bigtable is not None:
+        from hbase_ferry.cluster.bigtable.connect import connect_instance
+
+        return partial(connect_instance, chosen.name, chosen.bigtable)
     from hbase_ferry.cluster.connection import connect
 
     return partial(connect, chosen)

@@ -13,7 +13,7 @@ from tests.cli.pair import Pair
 
 from hbase_ferry.cluster.simulator.embedded import demo_settings
 from hbase_ferry.console import app
-from hbase_ferry.migration.plan import build_plan
+from hbase_ferry.migration.targets import build_plan
 
 
 def crossing(hash_seed: str, *words: str) -> subprocess.CompletedProcess[bytes]:

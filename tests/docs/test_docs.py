@@ -21,7 +21,7 @@ from hbase_ferry.insight.queues import PeerState
 from hbase_ferry.migration import settings as s
 from hbase_ferry.migration.config import load
 from hbase_ferry.migration.config_schema import keys_of
-from hbase_ferry.migration.plan import build_plan
+from hbase_ferry.migration.targets import build_plan
 
 REPO = Path(__file__).resolve().parents[2]
 DOCS = REPO / "docs"

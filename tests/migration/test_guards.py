@@ -11,8 +11,8 @@ import pytest
 from hbase_ferry.cluster.simulator.embedded import create_table
 from hbase_ferry.errors import AgentError, FerryError, Refused, StepFailed, Unreachable
 from hbase_ferry.migration.core import Risk, StepState
-from hbase_ferry.migration.plan import build_plan
 from hbase_ferry.migration.service import MigrationService
+from hbase_ferry.migration.targets import build_plan
 from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.event import EventKind, Json
 from hbase_ferry.model.view import View

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hbase_ferry.cluster.simulator.embedded import CUSTOMERS, demo_settings
 from hbase_ferry.migration.core import StepState
-from hbase_ferry.migration.plan import build_plan
+from hbase_ferry.migration.targets import build_plan
 from migration.embedded import ORDERS, Crossing, run
 
 

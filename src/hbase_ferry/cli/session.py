@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from hbase_ferry.errors import Unreachable
 from hbase_ferry.insight.format import age
-from hbase_ferry.model.cluster import PARTS, ClusterView, Side
+from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.view import JobPhase, View
 
 if TYPE_CHECKING:
@@ -94,13 +94,13 @@ def reached(service: MigrationService, view: View, sides: Collection[Side] = tup
 def not_seen(side: ClusterView, now: float, reason: str = "not looked at") -> tuple[str, ...]:
     """What is not known of one side, and why: one sentence a reason."""
     reasons: dict[str, list[str]] = {}
-    for part in PARTS:
+    for part in side.parts:
         observed = getattr(side, part)
         if observed.current is None:
             last = f" (last seen {age(now - observed.at)})" if observed.at is not None else ""
             reasons.setdefault((observed.error or reason) + last, []).append(part)
     return tuple(
-        f"{side.name}: {'everything' if len(parts) == len(PARTS) else ', '.join(parts)}: {why}"
+        f"{side.name}: {'everything' if len(parts) == len(side.parts) else ', '.join(parts)}: {why}"
         for why, parts in reasons.items()
     )
 

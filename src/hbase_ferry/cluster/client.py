@@ -17,7 +17,7 @@ from hbase_ferry.cluster.answers import read_answer
 from hbase_ferry.cluster.wire import METHODS, Items, Wire
 from hbase_ferry.errors import DeadlineExceeded, FerryError, Refused, Unreachable
 from hbase_ferry.model.clock import Clock
-from hbase_ferry.model.cluster import PARTS, ClusterView, Identity, Observed, Side, Table
+from hbase_ferry.model.cluster import PARTS, ClusterView, Identity, Observed, ServerFacts, Side, Table
 from hbase_ferry.model.event import Json
 from hbase_ferry.model.text import safe_text
 from hbase_ferry.model.watch import Watch
@@ -60,7 +60,10 @@ class Cluster:
         patience: float = 10.0,
         first_patience: float = 40.0,
         side_by_side: bool = True,
+        parts: Collection[str] = PARTS,
     ) -> None:
+        """`parts`: what this kind of side has; the others stay as they are, never seen."""
+        self.parts = tuple(parts)
         self.side = side
         self.name = name
         self._connect = connect
@@ -154,8 +157,8 @@ class Cluster:
     ) -> ClusterView:
         """A new view of this side. A part that failed keeps its previous value and age and gets an `error`; parts
         not asked for stay as they are. Never raises for a cluster's problem."""
-        before = previous or ClusterView(self.side, self.name)
-        wanted = [part for part in PARTS if part in parts]
+        before = previous or ClusterView(self.side, self.name, parts=self.parts)
+        wanted = [part for part in self.parts if part in parts]
         if self._side_by_side:
             seen = self._read_side_by_side(wanted, watch)
         else:
@@ -232,6 +235,14 @@ class Cluster:
             raise Unreachable(f"{self.name}: {method}: {found.total} items, only {len(found.items)} were read")
         return found.items
 
+    def _servers(self, watch: Watch) -> tuple[ServerFacts, ...]:
+        wanted: dict[str, Json] = {
+            "settings": list(watch.server_settings),
+            "metrics": list(watch.server_metrics),
+            "jars": list(watch.server_jars),
+        }
+        return self._items("servers.read", {**wanted, "max": MAX_ITEMS})
+
     def _tables(self, watch: Watch) -> tuple[Table, ...]:
         found: Items[Table] = self.call("tables.list", {"max": MAX_ITEMS, "names": None})
         if found.total <= len(found.items):
@@ -254,5 +265,6 @@ _READERS: Mapping[str, Callable[[Cluster, Watch], Any]] = {
     "load": lambda c, w: c._items("replication.load", {"max": MAX_ITEMS}),
     "snapshots": lambda c, w: c._items("snapshots.list", {"max": MAX_ITEMS}),
     "stats": lambda c, w: c._items("snapshots.stats", {"names": list(w.snapshots)}) if w.snapshots else (),
+    "servers": lambda c, w: c._servers(w) if w.servers else (),
     "disk": lambda c, w: c.call("hdfs.usage", {"paths": list(w.paths)}),
 }

@@ -80,6 +80,15 @@ def account(value: str) -> str:
     return value
 
 
+def account_or_address(value: str) -> str:
+    """A service account's address, such as ferry@project.iam.gserviceaccount.com."""
+    name, at, domain = value.partition("@")
+    account(name)
+    if at:
+        host(domain)
+    return value
+
+
 def cluster_key(value: str) -> str:
     """`host1,host2:2181:/hbase`, as add_peer takes it (ZKConfig.transformClusterKey)."""
     quorum, colon, rest = value.rpartition(":")

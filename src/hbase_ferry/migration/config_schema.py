@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAda
 
 from hbase_ferry.migration import config_rules as rules
 from hbase_ferry.migration import names
+from hbase_ferry.migration.bigtable import rules as bigtable
+from hbase_ferry.migration.bigtable.settings import BackfillSettings, BigtableSettings, CompareSettings
 from hbase_ferry.migration.config_rules import Rule
 from hbase_ferry.migration.settings import (
     ExportSettings,
@@ -71,6 +73,30 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "hash_dir": rules.optional(rules.uri),
         "live_tolerance": rules.between(0, 1),
     },
+    BigtableSettings: {
+        "project": bigtable.project,
+        "instance": bigtable.instance,
+        "app_profile": rules.optional(bigtable.app_profile),
+        "key_file": rules.local_path,
+        "emulator": rules.optional(rules.host_and_port),
+        "endpoint": rules.optional(bigtable.java_class),
+        "dry_run_seconds": rules.between(1, 10**7),
+    },
+    BackfillSettings: {
+        "rows_per_range": rules.between(1, 1_000_000),
+        "java": rules.some_command,
+        "runner": bigtable.java_class,
+        "export_dir": rules.optional(rules.uri),
+        "temp_dir": rules.optional(rules.uri),
+        "service_account": rules.optional(rules.account_or_address),
+        "options": rules.options,
+    },
+    CompareSettings: {
+        "rows_per_range": rules.between(1, 1_000_000),
+        "live_share": rules.between(0, 1),
+        "recheck_seconds": _SECONDS,
+        "versions": rules.between(0, 2**31 - 1),
+    },
     GateSettings: {
         "max_lag_ms": rules.between(1, 10**9),
         "still_seconds": _SECONDS,
@@ -80,7 +106,12 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "max_age_seconds": _SECONDS,
     },
 }
-_COMMANDS = {(SideSettings, "hbase"), (SideSettings, "agent"), (ExportSettings, "copy_tool")}
+_COMMANDS = {
+    (SideSettings, "hbase"),
+    (SideSettings, "agent"),
+    (ExportSettings, "copy_tool"),
+    (BackfillSettings, "java"),
+}
 _NOT_IN_YAML = {(Settings, "file")}
 
 

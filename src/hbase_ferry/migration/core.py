@@ -6,9 +6,10 @@ read the same `effects`; the service sends the first outstanding one, looks agai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Protocol
 
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Json
@@ -54,6 +55,29 @@ class Effect:
     done: bool | None
     wait: str = ""
     "not done, and not to be sent now: what it waits for (its own job, its rows to arrive), with the number"
+
+
+class Caller(Protocol):
+    """One side, for work: `call` as in `cluster.client.Cluster`."""
+
+    name: str
+
+    def call(self, method: str, params: Mapping[str, Json]) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Work:
+    """A piece of a step that this process does itself through the wires: some seconds of reading or copying rows.
+
+    Its end is on disk as the proof that `run` returns; after a crash the step offers the piece that is missing, so
+    having it done twice must be the same as once.
+    """
+
+    text: str
+    run: Callable[[Mapping[Side, Caller]], Proof]
+    "raises AgentError, Unreachable, DeadlineExceeded"
+    changes: bool = False
+    "whether it writes rows: then its intent is on disk before it begins"
 
 
 @dataclass(frozen=True)
@@ -116,6 +140,14 @@ class Step:
 
     def gates(self, view: View) -> tuple[Gate, ...]:
         """What must hold before the first action is sent."""
+        return ()
+
+    def work(self, view: View) -> Work | None:
+        """The next piece this process does itself, once every effect is there. None: nothing is left to do."""
+        return None
+
+    def says(self, view: View) -> tuple[str, ...]:
+        """What its work will do, for the preview: one sentence a line."""
         return ()
 
     def waiting_for(self, view: View) -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from hbase_ferry.errors import AgentError, BadAnswer, FerryError, Refused, StepFailed, Unreachable
 from hbase_ferry.migration.context import standing
-from hbase_ferry.migration.core import Action, Effect, Step
+from hbase_ferry.migration.core import Action, Effect, Step, Work
 from hbase_ferry.migration.records import Records
 from hbase_ferry.migration.sight import ClusterPort
 from hbase_ferry.migration.steps.prepare import Preflight
@@ -33,6 +33,8 @@ REPEATABLE = ("canary.delete",)
 """Methods that are sent again, REPEAT_SECONDS later, when their answer was lost: no look at a cluster shows their
 effect, and having it twice is having it once."""
 REPEAT_SECONDS = 5.0
+WORK_WAITS = (1.0, 2.0, 5.0, 10.0)
+"""Seconds between the tries of a piece of work whose side does not answer."""
 SETTLE_SECONDS = 60.0
 """How long an action's effect may take to show after its answer: heartbeats, region reopening, listing caches."""
 
@@ -47,6 +49,7 @@ class Executor:
         self._clock = service.clock
         self._sent: dict[str, float] = {}
         self._lost: set[str] = set()
+        self._looked = 0.0
 
     # ---- a step
 
@@ -123,6 +126,9 @@ class Executor:
             failure = step.failure(view)
             if failure:
                 raise StepFailed(f"{step.id}: {failure}")
+            if effect is None and (piece := step.work(view)) is not None:
+                view = yield from self._work(step, piece)
+                continue
             if effect is None:
                 waiting = self._finish_wait(step, view)
                 if waiting is None:
@@ -140,6 +146,34 @@ class Executor:
                 last = line
                 yield self._progress(step, view, line)
             view = self._pause(step)
+
+    def _work(self, step: Step, piece: Work) -> Generator[Event, None, View]:
+        """One piece of work; what it proves is on disk before the next. A side that does not answer is waited for."""
+        if self._stop.is_set():
+            raise Refused(f"stopped by the operator; step {step.id} goes on from here at any time")
+        intent: dict[str, Json] = {}
+        if piece.changes:
+            begun = self._emit(EventKind.INTENT, step, piece.text, {"method": "work", "params": {}})
+            intent = {"intent": begun.number}
+            yield begun
+        for wait in (*WORK_WAITS, None):
+            try:
+                proof = piece.run(self._clusters)
+                break
+            except Unreachable as error:
+                yield self._progress(step, self._service.view, f"{piece.text}: {error}")
+                if wait is None or self._stop.is_set():
+                    raise
+                self._clock.sleep(wait)
+        if intent:
+            yield self._emit(EventKind.SENT, step, f"{piece.text}: done", intent)
+        yield self._proof(step, proof)
+        now = self._clock.now()
+        if now - self._looked > self._service.settings.poll_seconds:
+            self._looked = now
+            yield self._progress(step, self._service.view, piece.text)
+            return self._service.observe()
+        return self._service.view
 
     def _finish_wait(self, step: Step, view: View) -> str | None:
         """What is still awaited; None: the step can be finished."""

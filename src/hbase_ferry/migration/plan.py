@@ -11,8 +11,8 @@ from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.steps import catchup, cutover, history, prepare, restore, verify
 
 
-def build_plan(settings: Settings, run_id: str) -> Plan:
-    """The plan for these settings. `run_id` names snapshots, jobs and canaries; `<run>` gives a plan to read only."""
+def hbase_plan(settings: Settings, run_id: str) -> Plan:
+    """The plan between two HBase clusters; see `targets.build_plan`."""
     ctx = Context(settings, run_id)
     tables = tuple(table.name for table in settings.tables)
     steps: list[Step] = [

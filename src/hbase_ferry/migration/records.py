@@ -12,6 +12,9 @@ from hbase_ferry.migration.journal import Journal
 from hbase_ferry.model.event import Event, EventKind
 from hbase_ferry.model.view import Canary, CanaryRow, Proof
 
+CURSOR = "cursor."
+"""What the kind of a proof begins with that says how far some work is."""
+
 _KINDS = (
     EventKind.PROOF,
     EventKind.WAIVED,
@@ -47,7 +50,7 @@ class Records:
         if event.kind is EventKind.PROOF:
             basis = data.get("basis")
             pairs = {k: str(v) for k, v in basis.items()} if isinstance(basis, dict) else {}
-            self.proofs.append(Proof(str(data["kind"]), str(data["subject"]), event.at, pairs, event.text))
+            self._prove(Proof(str(data["kind"]), str(data["subject"]), event.at, pairs, event.text))
             if (data["kind"], data["subject"]) == ("undone", "enable-peer"):
                 self.canaries = {name: replace(c, withdrawn=True) for name, c in self.canaries.items()}
         elif event.kind is EventKind.WAIVED:
@@ -61,6 +64,14 @@ class Records:
             self.unanswered.pop(_number(data.get("intent")), None)
             if event.kind is EventKind.SENT:
                 self._sent(event)
+
+    def _prove(self, proof: Proof) -> None:
+        """Keeps it; of a `cursor.*`, how far some work is, only the newest."""
+        if proof.kind.startswith(CURSOR):
+            same = (p for p in self.proofs if (p.kind, p.subject) == (proof.kind, proof.subject))
+            if (older := next(same, None)) is not None:
+                self.proofs.remove(older)
+        self.proofs.append(proof)
 
     def _sent(self, event: Event) -> None:
         params, answer = event.data.get("params"), event.data.get("answer")

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 
 from hbase_ferry.errors import FerryError, Refused, StepFailed
 from hbase_ferry.insight.disk import removal_cost
+from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.context import Context
 from hbase_ferry.migration.core import Action, Gate, Plan, Risk, Step, StepState, StepStatus
 from hbase_ferry.migration.executor import Executor
 from hbase_ferry.migration.journal import Journal
-from hbase_ferry.migration.plan import build_plan
 from hbase_ferry.migration.records import Records
 from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.sight import ClusterPort, Sight
+from hbase_ferry.migration.targets import kind_of
 from hbase_ferry.model.clock import Clock, SystemClock
 from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.event import Event, EventKind, Json
@@ -97,8 +98,9 @@ class MigrationService:
         self._journal, self._clusters = journal, clusters
         self._records = Records(journal)
         ctx = Context(settings, journal.run_id)
-        self.plan: Plan = build_plan(settings, journal.run_id)
-        self.sight = Sight(ctx, clusters, self._records, self.clock, side_by_side=side_by_side)
+        self.kind = kind_of(settings)
+        self.plan: Plan = self.kind.plan(settings, journal.run_id)
+        self.sight = Sight(ctx, clusters, self._records, self.clock, self.kind, side_by_side=side_by_side)
         self._listeners: list[Callable[[Event], None]] = []
         self._newest_status: tuple[View | None, tuple[StepStatus, ...]] = (None, ())
         self._pin()
@@ -112,15 +114,28 @@ class MigrationService:
 
     def observe(self) -> View:
         """A fresh look at both sides."""
-        return self.sight.observe()
+        return self._remembered(self.sight.observe())
 
     def survey(self) -> View:
         """A fresh look, and the target's ports tried from the source's edge node: what the preflight reads."""
-        return self.sight.survey()
+        return self._remembered(self.sight.survey())
 
     def accept(self, seen: ClusterView) -> View:
         """Merges a poller's finished look."""
-        return self.sight.accept(seen)
+        return self._remembered(self.sight.accept(seen))
+
+    def _remembered(self, view: View) -> View:
+        """`view`, with what no later look will show put on disk. One process keeps the journal: the one that acts."""
+        proof = self.kind.remember(view, self.settings) if self.acting else None
+        if proof is None:
+            return view
+        self.emit(EventKind.PROOF, "", proof.note or proof.kind, self.sight.record(proof))
+        return self.view
+
+    def causes(self, view: View | None = None) -> tuple[Cause, ...]:
+        """Why this migration's peer stalls, as far as both sides show it; empty: nothing is seen."""
+        history = tuple(self.sight.history)
+        return self.kind.causes(self.settings.peer_id, history, (view or self.view).target)
 
     def watch(self, side: Side) -> Watch:
         """What a poller should ask this side for."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from hbase_ferry.migration.bigtable.settings import BigtableSettings
 from hbase_ferry.model.cluster import Side
 
 
@@ -52,6 +53,13 @@ class SideSettings:
     "quorum:port:znode as the other side reaches it; empty: what the cluster says"
     thrift: str = ""
     "host:port of a Thrift1 server for row samples; empty: none"
+    bigtable: BigtableSettings | None = None
+    "the target is this Cloud Bigtable instance, not an HBase cluster"
+
+    @property
+    def kind(self) -> str:
+        """Which entry of `migration.targets` this side is."""
+        return "bigtable" if self.bigtable is not None else "hbase"
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from hbase_ferry.insight.preflight import SETTINGS_KEYS
 from hbase_ferry.migration.context import Context
 from hbase_ferry.migration.records import Records
 from hbase_ferry.migration.steps.history import archive_path, data_path
+from hbase_ferry.migration.targets import TargetKind
 from hbase_ferry.model.clock import Clock
 from hbase_ferry.model.cluster import PARTS, ClusterView, Identity, Observed, Side, TableWrites
 from hbase_ferry.model.event import Json
@@ -49,11 +50,13 @@ class Sight:
         clusters: Mapping[Side, ClusterPort],
         records: Records,
         clock: Clock,
+        kind: TargetKind,
         *,
         side_by_side: bool = True,
     ) -> None:
         """`side_by_side` False looks at one side after the other, as a simulated clock needs it."""
         self._ctx, self._clusters, self._records, self._clock = ctx, clusters, records, clock
+        self._kind = kind
         self._side_by_side = side_by_side
         self._lock = threading.RLock()
         self._jobs: dict[str, JobState] = {}
@@ -62,7 +65,8 @@ class Sight:
         self._ports: Observed[tuple[PortCheck, ...]] = Observed()
         self._asked = 0
         self._told: dict[str, int] = {}
-        self._sides = {side: ClusterView(side, cluster.name) for side, cluster in clusters.items()}
+        parts = {Side.SOURCE: PARTS, Side.TARGET: kind.parts}
+        self._sides = {side: ClusterView(side, c.name, parts=parts[side]) for side, c in clusters.items()}
         self.history: deque[ClusterView] = deque(maxlen=60)
 
     @property
@@ -91,7 +95,8 @@ class Sight:
         root = self._ctx.settings.side(side).rootdir or (identity.rootdir if identity else "")
         below = archive_path if side is Side.TARGET else data_path
         paths = tuple(below(root, t.name) for t in tables) if root else ()
-        return Watch(tables=tuple(t.name for t in tables), snapshots=names, paths=paths, settings=SETTINGS_KEYS)
+        watch = Watch(tables=tuple(t.name for t in tables), snapshots=names, paths=paths, settings=SETTINGS_KEYS)
+        return self._kind.watch(watch, side, self._ctx.settings)
 
     def observe(self) -> View:
         """A fresh look at both sides, their jobs and the canaries."""

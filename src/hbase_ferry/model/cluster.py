@@ -14,6 +14,20 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+PARTS = (
+    "identity",
+    "namespaces",
+    "tables",
+    "writes",
+    "peers",
+    "load",
+    "snapshots",
+    "stats",
+    "disk",
+    "servers",
+)
+"""The names of a ClusterView's observed parts."""
+
 
 class Side(StrEnum):
     """Which cluster of the migration."""
@@ -69,7 +83,14 @@ class Identity:
     time_ms: int
     "the edge node's clock at the moment of the answer"
     settings: Mapping[str, str] = field(default_factory=dict)
-    "the hbase-site keys the preflight asks for, where they are set"
+    "the hbase-site keys the preflight asks for, where they are set; of another service what it says of itself"
+    product: str = "HBase"
+    "what this side is; a service without a version of its own has an empty `hbase_version`"
+
+    @property
+    def title(self) -> str:
+        """Product and version, for people."""
+        return f"{self.product} {self.hbase_version}".strip()
 
     @property
     def major(self) -> int:
@@ -90,6 +111,9 @@ class Family:
     ttl_seconds: int
     keep_deleted_cells: str
     mob: bool
+    min_versions: int = 0
+    retention: str = ""
+    "what is kept, as cbt writes it (`maxversions=3 or maxage=86400s`, `never`): of a side that has no VERSIONS and TTL"
 
 
 @dataclass(frozen=True)
@@ -104,6 +128,8 @@ class Table:
     durability: str = "USE_DEFAULT"
     major_compaction: str | None = None
     "the table's own hbase.hregion.majorcompaction, None: not set on the table"
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    "what else its service says of it, such as deletion_protection"
 
     @property
     def namespace(self) -> str:
@@ -120,6 +146,8 @@ class RegionWrites:
     region: str
     server: str
     writes: int
+    start_hex: str = ""
+    "the region's first key, in hex; empty: the table's beginning"
 
 
 @dataclass(frozen=True)
@@ -150,6 +178,8 @@ class Peer:
     serial: bool = False
     bandwidth: int = 0
     "bytes a second and region server; 0: no limit"
+    config: Mapping[str, str] = field(default_factory=dict)
+    "the peer's CONFIG map"
 
 
 @dataclass(frozen=True)
@@ -237,6 +267,28 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class ServerFacts:
+    """What one server's own information pages say: /conf, the replication bean and the class path of /jmx.
+
+    HBase caches the bean's values for 10 s, so `metrics` may be that much older than `at_ms`.
+    """
+
+    server: str
+    "host,port,startcode"
+    role: str
+    "master | region server"
+    at_ms: int
+    settings: Mapping[str, str] = field(default_factory=dict)
+    "of the keys asked for those that are set in the running server"
+    metrics: Mapping[str, int] = field(default_factory=dict)
+    "full name in the bean (source.<peer>.<name>) -> value, of the names asked for"
+    jars: tuple[str, ...] = ()
+    "file names on its class path that hold one of the texts asked for"
+    error: str = ""
+    "why its pages could not be read; then the maps are empty and nothing is known"
+
+
+@dataclass(frozen=True)
 class ClusterView:
     """One side at one moment. Each part is observed, or fails, on its own."""
 
@@ -252,6 +304,10 @@ class ClusterView:
     stats: Observed[tuple[SnapshotStats, ...]] = Observed()
     "of this migration's snapshots that exist on this side"
     disk: Observed[Disk] = Observed()
+    servers: Observed[tuple[ServerFacts, ...]] = Observed()
+    "every server's own pages; empty where the migration asks for none"
+    parts: tuple[str, ...] = PARTS
+    "what this kind of side has; the other parts are never observed"
 
     def table(self, name: str) -> Table | None:
         return next((table for table in self.tables.current or () if table.name == name), None)
@@ -270,7 +326,3 @@ class ClusterView:
 
     def queues(self, peer_id: str) -> tuple[ReplicationQueue, ...]:
         return tuple(q for load in self.load.current or () for q in load.queues if q.peer == peer_id)
-
-
-PARTS = ("identity", "namespaces", "tables", "writes", "peers", "load", "snapshots", "stats", "disk")
-"""The names of a ClusterView's observed parts."""

@@ -18,7 +18,7 @@ def run(out: Output, config: str, offline: bool) -> ExitCode:
     """Prints the plan as of now, or as far as it can be known without a look."""
     if offline:
         from hbase_ferry.migration.config import load
-        from hbase_ferry.migration.plan import build_plan
+        from hbase_ferry.migration.targets import build_plan
 
         settings = load(config)
         source, target = (ClusterView(side, settings.side(side).name) for side in Side)

@@ -1,0 +1,1 @@
+"""HBase to Cloud Bigtable: settings, steps and their order. Only `migration.targets` knows this folder."""

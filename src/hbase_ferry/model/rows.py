@@ -1,0 +1,29 @@
+"""Rows as both sides answer them: one shape whatever store they lie in, so that a comparison needs no translation.
+
+Keys and qualifiers are lower-case hex (any bytes). Times are microseconds: Bigtable's own unit, and HBase's
+milliseconds times 1000. Made by the wire's `rows.scan`, read by `migration.compare` and the copy of small tables.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Cell: TypeAlias = tuple[str, str, int, str]
+"""Family, qualifier in hex, time in microseconds, value: its bytes in hex, or their MD5 in hex where only digests
+were asked for. Cells of a row are sorted by family, qualifier and falling time."""
+Row: TypeAlias = tuple[str, tuple[Cell, ...]]
+"""Row key in hex, and its cells."""
+
+
+@dataclass(frozen=True)
+class RowPage:
+    """A run of whole rows in key order."""
+
+    rows: tuple[Row, ...]
+    next: str | None
+    "first key, in hex, of what was not read yet; None: the range is read to its end"
+    bytes: int
+    "of keys and values in the rows answered, as the store holds them"
+    skipped: tuple[str, ...] = ()
+    "keys, in hex, of rows too large for one answer: they are known to exist, and nothing else is known of them"
