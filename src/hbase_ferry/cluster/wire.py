@@ -1,8 +1,8 @@
 """The wire: every method a cluster answers, its parameters, its answer, its deadline. JSON-RPC 2.0, one message a line.
 
 The agent (agent.rb) and the simulator implement this table's HBase methods, the Bigtable client and the simulated
-instance its Bigtable methods; `tests/contract` compares them method by method. Invariant: whatever does not fit `answer`
-is `BadAnswer`, so an unknown is never taken for a success.
+instance its Bigtable methods; `tests/contract` compares them method by method. Invariant: whatever does not fit
+`answer` is `BadAnswer`, so an unknown is never taken for a success.
 
 Framing: each line the agent writes is `@@<nonce> <json>\\n`; other lines on that descriptor are noise and ignored.
 The client writes plain JSON lines. The agent's first line is the notification `hello`. Requests run side by side
