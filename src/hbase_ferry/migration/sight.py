@@ -156,7 +156,8 @@ class Sight:
             self._records.refresh()
             self._asked += 1
             ticket = self._asked
-            any_job, awaited = self._records.jobs, self._awaited() if side is Side.TARGET else []
+            runs_jobs = side is Side.SOURCE or self._kind.jobs
+            any_job, awaited = self._records.jobs and runs_jobs, self._awaited() if side is Side.TARGET else []
         try:
             if any_job:
                 answer = self._clusters[side].call("job.list", {"prefix": f"{self._ctx.run_id}-"})

@@ -31,6 +31,8 @@ class TargetKind:
     "of the target's ClusterView"
     causes: Callable[[str, Sequence[ClusterView], ClusterView], tuple[Cause, ...]]
     "peer id, the source's views, the newest of the target -> why the peer stalls, with evidence and remedy"
+    jobs: bool = True
+    "whether detached jobs run on the target's side too"
     watch: Callable[[Watch, Side, Settings], Watch] = lambda watch, side, settings: watch
     "what a look at one side asks for beyond what every migration needs"
     remember: Callable[[View, Settings], Proof | None] = lambda view, settings: None

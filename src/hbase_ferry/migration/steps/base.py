@@ -65,6 +65,12 @@ class FerryStep(Step):
         wait = _running(state, self.name(side)) if state is not None and state.alive and not finished else ""
         return Effect(action, finished, wait)
 
+    def holding(self, view: View, when: str) -> Gate:
+        """Open while the peer exists and is DISABLED."""
+        peer = view.source.peer(self.ctx.peer_id)
+        held = None if view.source.peers.current is None else peer is not None and not peer.enabled
+        return Gate("peer.holding", held, f"peer {self.ctx.peer_id} must exist and be DISABLED {when}")
+
     def job_failure(self, view: View, *job_ids: str) -> str | None:
         """The first of these jobs that ended badly or was lost, as a sentence."""
         for job_id in job_ids:

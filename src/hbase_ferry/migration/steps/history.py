@@ -105,7 +105,7 @@ class TakeSnapshot(FerryStep):
         known = view.source.snapshots.current is not None
         found = view.source.snapshot(name)
         done = (found is not None and found.table == self.lane) if known else None
-        if done is False and ours_on_target(view, self.lane):
+        if done is False and self.carried(view):
             done = True
         action = self.act(
             Side.SOURCE,
@@ -117,11 +117,9 @@ class TakeSnapshot(FerryStep):
         return (Effect(action, done),)
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        peer = view.source.peer(self.ctx.peer_id)
-        held = None if view.source.peers.current is None else peer is not None and not peer.enabled
         target = None if view.target.tables.current is None else view.target.table(self.lane) is None
         return (
-            Gate("peer.holding", held, f"peer {self.ctx.peer_id} must be DISABLED while the history travels"),
+            self.holding(view, "while the history travels"),
             Gate(
                 "target.absent",
                 target,
@@ -129,6 +127,10 @@ class TakeSnapshot(FerryStep):
                 f"a restore would write over it or be refused",
             ),
         )
+
+    def carried(self, view: View) -> bool:
+        """Whether this snapshot's rows are on the target already, so that it need not be taken again."""
+        return ours_on_target(view, self.lane)
 
     def undo(self, view: View) -> tuple[Action, ...]:
         name = self.ctx.snapshot(view, self.lane)

@@ -50,7 +50,7 @@ class Preflight(FerryStep):
         return tuple(
             Gate(f"seen.{part}", None, f"the {part} of {seen.name} were not seen: {getattr(seen, part).error}")
             for seen, part in parts
-            if getattr(seen, part).error is not None
+            if part in seen.parts and getattr(seen, part).error is not None
         )
 
     def waiting_for(self, view: View) -> str | None:
@@ -138,28 +138,11 @@ class AddPeer(FerryStep):
         return self.ctx.settings.target.cluster_key or (identity.cluster_key if identity else None)
 
     def effects(self, view: View) -> tuple[Effect, ...]:
-        key, identity = self.key(view), view.source.identity.current
+        identity = view.source.identity.current
         major = identity.major if identity else 2
-        settings = self.ctx.settings
         known = view.source.peers.current is not None
         peer = view.source.peer(self.ctx.peer_id)
-        add = self.act(
-            Side.SOURCE,
-            "peer.add",
-            {
-                "id": self.ctx.peer_id,
-                "cluster_key": key or "",
-                "table_cfs": {t: list(f) for t, f in self.table_cfs().items()},
-                "bandwidth": settings.peer_bandwidth,
-                "serial": settings.peer_serial,
-                "window_ok": major == 1,
-            },
-            commands.add_peer(
-                self.ctx.peer_id, key or "<target quorum:port:znode>", self.table_cfs(), born_disabled=major != 1
-            ),
-            f"peer {self.ctx.peer_id} on {self.name(Side.SOURCE)}: from now on every WAL is kept until it is shipped",
-            unknown=() if key else ("target cluster key",),
-        )
+        add = self.adding(view, major)
         off = self.act(
             Side.SOURCE,
             "peer.disable",
@@ -179,13 +162,38 @@ class AddPeer(FerryStep):
         """
         if peer is None:
             return False
-        return not peer.enabled or all(restored(view, t.name) for t in self.ctx.settings.tables)
+        return not peer.enabled or all(self.carried(view, t.name) for t in self.ctx.settings.tables)
+
+    def carried(self, view: View, table: str) -> bool | None:
+        """Whether the table's history is on the target, so that the peer may ship."""
+        return restored(view, table)
+
+    def adding(self, view: View, major: int) -> Action:
+        """The action that adds the peer; `major`: of the source's HBase line."""
+        key, settings = self.key(view), self.ctx.settings
+        return self.act(
+            Side.SOURCE,
+            "peer.add",
+            {
+                "id": self.ctx.peer_id,
+                "cluster_key": key or "",
+                "table_cfs": {t: list(f) for t, f in self.table_cfs().items()},
+                "bandwidth": settings.peer_bandwidth,
+                "serial": settings.peer_serial,
+                "window_ok": major == 1,
+            },
+            commands.add_peer(
+                self.ctx.peer_id, key or "<target quorum:port:znode>", self.table_cfs(), born_disabled=major != 1
+            ),
+            f"peer {self.ctx.peer_id} on {self.name(Side.SOURCE)}: from now on every WAL is kept until it is shipped",
+            unknown=() if key else ("target cluster key",),
+        )
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        peer, key = view.source.peer(self.ctx.peer_id), self.key(view)
+        peer = view.source.peer(self.ctx.peer_id)
         gates = [self._free(view)]
-        if peer is not None and not self.same(peer, key):
-            gates.append(Gate("peer.same", False, self._difference(peer, key)))
+        if peer is not None and not self.same(peer, view):
+            gates.append(Gate("peer.same", False, self.difference(peer, view)))
         elif peer is not None:
             gates.append(Gate("peer.ours", added_by_us(view, peer.id), self._foreign(), waivable=True))
         return tuple(gates)
@@ -218,23 +226,28 @@ class AddPeer(FerryStep):
         )
 
     def failure(self, view: View) -> str | None:
-        peer, key = view.source.peer(self.ctx.peer_id), self.key(view)
-        if peer is None or (self.same(peer, key) and added_by_us(view, peer.id)):
+        peer = view.source.peer(self.ctx.peer_id)
+        if peer is None or (self.same(peer, view) and added_by_us(view, peer.id)):
             return None
-        return self._foreign() if self.same(peer, key) else self._difference(peer, key)
+        return self._foreign() if self.same(peer, view) else self.difference(peer, view)
 
-    def same(self, peer: Peer, key: str | None) -> bool:
-        """Whether an existing peer is the one this migration would add."""
+    def same_tables(self, peer: Peer) -> bool:
+        """Whether an existing peer ships exactly the tables and families of this migration."""
         wanted = {t: tuple(sorted(f)) for t, f in self.table_cfs().items()}
         there = {t: tuple(sorted(f)) for t, f in peer.table_cfs.items()}
-        plain = not (peer.replicate_all or peer.namespaces or peer.endpoint)
-        return plain and there == wanted and (key is None or peer.cluster_key == key)
+        return not (peer.replicate_all or peer.namespaces) and there == wanted
 
-    def _difference(self, peer: Peer, key: str | None) -> str:
+    def same(self, peer: Peer, view: View) -> bool:
+        """Whether an existing peer is the one this migration would add."""
+        key = self.key(view)
+        return self.same_tables(peer) and not peer.endpoint and (key is None or peer.cluster_key == key)
+
+    def difference(self, peer: Peer, view: View) -> str:
+        """What an existing peer of our id does instead, and what to do about it."""
         return (
             f"peer {peer.id} on {self.name(Side.SOURCE)} ships {sorted(peer.table_cfs) or 'every table'} to "
-            f"{peer.cluster_key or peer.endpoint}; this migration wants {sorted(self.table_cfs())} to {key}: "
-            f"choose another peer_id, or remove that peer yourself"
+            f"{peer.cluster_key or peer.endpoint}; this migration wants {sorted(self.table_cfs())} to "
+            f"{self.key(view)}: choose another peer_id, or remove that peer yourself"
         )
 
     def _free(self, view: View) -> Gate:
@@ -339,14 +352,11 @@ class Scope(FerryStep):
         return None
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        table, peer = view.source.table(self.lane), view.source.peer(self.ctx.peer_id)
+        table = view.source.table(self.lane)
         exists = None if view.source.tables.current is None else table is not None and table.enabled
-        held = None if view.source.peers.current is None else peer is not None and not peer.enabled
         return (
             Gate("table.enabled", exists, f"table {self.lane} must exist and be enabled on {self.name(Side.SOURCE)}"),
-            Gate(
-                "peer.holding", held, f"peer {self.ctx.peer_id} must exist and be DISABLED before the scope is raised"
-            ),
+            self.holding(view, "before the scope is raised"),
         )
 
     def prior(self, view: View) -> Proof | None:

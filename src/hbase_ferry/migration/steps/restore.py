@@ -62,8 +62,6 @@ class Restore(FerryStep):
     def gates(self, view: View) -> tuple[Gate, ...]:
         known = view.target.tables.current is not None
         free = view.target.table(self.lane) is None or ours_on_target(view, self.lane)
-        peer = view.source.peer(self.ctx.peer_id)
-        held = None if view.source.peers.current is None else peer is not None and not peer.enabled
         return (
             Gate(
                 "target.absent",
@@ -71,7 +69,7 @@ class Restore(FerryStep):
                 f"table {self.lane} exists on {self.name(Side.TARGET)} and this migration did not restore it: "
                 f"look whose it is; drop or rename it there, or choose another table",
             ),
-            Gate("peer.holding", held, f"peer {self.ctx.peer_id} must be DISABLED until the history is there"),
+            self.holding(view, "until the history is there"),
         )
 
     def disowned(self, action: Action, refusal: str, at: float) -> Proof | None:
