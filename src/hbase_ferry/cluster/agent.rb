@@ -216,12 +216,13 @@ def list(collection)
   collection.nil? ? [] : collection.map { |x| x }
 end
 
-# `work` on each element in at most 16 threads, results in order; the first error is raised.
+# `work` on each element in at most 16 threads, results in order; the first error is raised. JRuby's arrays are not safe
+# for threads: `results` has its size from the start, since one that grows loses what another thread stores meanwhile.
 def side_by_side(elements)
   todo = Queue.new
   elements.each_with_index { |e, i| todo << [e, i] }
-  results = []
-  errors = []
+  results = Array.new(elements.size)
+  errors = Queue.new
   threads = (1..[16, elements.size].min).map do
     Thread.new do
       loop do
@@ -239,7 +240,7 @@ def side_by_side(elements)
     end
   end
   threads.each { |t| t.join }
-  raise errors[0] unless errors.empty?
+  raise errors.pop unless errors.empty?
   results
 end
 
