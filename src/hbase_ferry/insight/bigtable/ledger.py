@@ -1,0 +1,262 @@
+"""The loss ledger: what does not arrive in Bigtable as it was in HBase, each entry with its number and a remedy.
+
+Invariant: an entry's gate carries the number, so accepting 3 losses does not accept 5; counters that cannot be read are
+an entry of their own, never no loss. The library counts every attempt, so retries and replays (each disable and enable)
+inflate the counters: never fewer losses than happened while every server was read, and the text says when more.
+Called by the cutover's gate, by `TargetKind.remember` (totals outlive servers and this process) and the front ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from hbase_ferry.insight.bigtable import library
+from hbase_ferry.insight.bigtable.counters import REGION_SERVER, Counters, Key, counters, of_peer
+from hbase_ferry.insight.bigtable.memory import remembered, totals, unseen
+from hbase_ferry.insight.bigtable.names import family_fault, table_fault
+from hbase_ferry.insight.bigtable.pages import read, switch
+from hbase_ferry.insight.checks.base import TableWish
+from hbase_ferry.insight.format import count, plural
+from hbase_ferry.model.cluster import ServerFacts, Table
+from hbase_ferry.model.view import View
+
+__all__ = ["Kind", "Loss", "Sampled", "ledger", "remembered", "totals", "unseen"]
+
+Kind: TypeAlias = Literal[
+    "dropped",
+    "timestamp-overflow",
+    "illegal-name",
+    "too-large",
+    "bulk-load",
+    "skip-wal",
+    "reverse-timestamps",
+    "backfill-dropped",
+    "unread",
+    "converted",
+    "future-puts",
+]
+INFORMATION: frozenset[Kind] = frozenset({"converted", "future-puts"})
+"""Kinds that lose nothing: they never close a gate."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """One entry."""
+
+    kind: Kind
+    count: int
+    at_least: bool
+    "more may be lost than counted: a server could not be read, or was gone before its last value was seen"
+    text: str
+    remedy: str
+    at_most: bool = False
+    "fewer may be lost than counted: attempts were counted"
+
+    @property
+    def closes(self) -> bool:
+        """Whether it closes the cutover gate until somebody accepts it with a reason."""
+        return self.kind not in INFORMATION
+
+    @property
+    def severity(self) -> Literal["block", "info"]:
+        return "block" if self.closes else "info"
+
+    @property
+    def gate(self) -> str:
+        """The gate's name, the number in it."""
+        return f"loss.{self.kind}.{self.count}"
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """What reading rows found, by table, and what the copy of the history left out."""
+
+    skipped_rows: Mapping[str, int] = field(default_factory=dict)
+    "rows above `names.ROW_BYTES`, or too large for one answer of the scan"
+    large_cells: Mapping[str, int] = field(default_factory=dict)
+    "cells above `names.CELL_BYTES`"
+    long_keys: Mapping[str, int] = field(default_factory=dict)
+    "row keys above `names.ROW_KEY_BYTES`"
+    reverse_timestamps: Mapping[str, int] = field(default_factory=dict)
+    "sampled cells with a time from `names.MAX_TIME_MILLIS` on"
+    backfill_dropped: Mapping[str, int] = field(default_factory=dict)
+    "rows, cells and row keys the import dropped (its counters droppedRows, droppedCells, droppedRowKeys)"
+
+
+def ledger(
+    view: View,
+    peer_id: str,
+    recorded: Mapping[str, int],
+    *,
+    tables: Sequence[TableWish] = (),
+    sampled: Sampled = Sampled(),
+    gone: Sequence[str] = (),
+) -> tuple[Loss, ...]:
+    """Every loss known, those that close the gate first.
+
+    `recorded` as `totals` gives it from this view's servers and what the journal remembers; `tables`: those to move
+    (none: the peer's table CFs); `gone`: as `unseen` gives it.
+    """
+    servers = view.source.servers.current or ()
+    wishes = tuple(tables) or _of_peer(view, peer_id)
+    found = (
+        *_counted(view, peer_id, recorded, bool(gone)),
+        *_named(view, wishes),
+        *_read(sampled),
+        *_bulk(servers, peer_id),
+        *_skipping(view, wishes),
+    )
+    return tuple(sorted(found, key=lambda loss: not loss.closes))
+
+
+def _of_peer(view: View, peer_id: str) -> tuple[TableWish, ...]:
+    peer = view.source.peer(peer_id)
+    return tuple(TableWish(name, families) for name, families in peer.table_cfs.items()) if peer else ()
+
+
+def _counted(view: View, peer_id: str, recorded: Mapping[str, int], gone: bool) -> Iterator[Loss]:
+    servers, identity = view.source.servers.current, view.source.identity.current
+    seen = {facts.server for facts in read(servers or ()) if facts.role == REGION_SERVER}
+    blind = len(set(identity.servers) - seen) if identity else int(not seen)
+    if blind:
+        why = view.source.servers.error or next((f.error for f in servers or () if f.error), "not read yet")
+        yield Loss(
+            "unread",
+            blind,
+            True,
+            f"the library's counters of {plural(blind, 'region server')} could not be read ({why})",
+            "open the way to every region server's web port, or read its /jmx by hand",
+        )
+    more = bool(blind) or gone
+    retried = attempted(counters(servers or ()), peer_id)
+    dropped = recorded.get(library.DROPPED, 0)
+    yield from _counter("dropped", dropped, more, retried)
+    yield from _counter("timestamp-overflow", recorded.get(library.OVERFLOW, 0), more, retried)
+    deletes = recorded.get(library.INCOMPATIBLE_DELETES, 0)
+    yield from _counter("converted", max(0, deletes - dropped), more, retried)
+    yield from _counter("future-puts", recorded.get(library.FUTURE_PUTS, 0), more, retried)
+
+
+def attempted(found: Counters, peer_id: str) -> bool:
+    """Whether entries were handed over more often than they were read: the same batch was tried again.
+
+    HBase counts an entry once when it is read, the library at every attempt: without a retry eligible and filtered
+    entries are exactly what was read and passed HBase's own filters.
+    """
+    return any(repeats(found, key) for key in found if key.peer == peer_id and key.name == library.READ)
+
+
+def repeats(found: Counters, read_key: Key) -> int:
+    """How many entries of that queue were handed over again; `read_key`: the queue's `library.READ`."""
+
+    def number(name: str) -> int:
+        return found.get(read_key._replace(name=name), 0)
+
+    tried = sum(number(name) for name in (*library.ELIGIBLE_ENTRIES, *library.FILTERED_ENTRIES))
+    return max(0, tried - number(library.READ) + number(library.FILTERED))
+
+
+_SAY: Mapping[Kind, tuple[str, str]] = {
+    "dropped": (
+        "{n} that Bigtable cannot do were dropped: the two sides differ there",
+        "stop these deletes in the application (family versions, family deletes with a time of their own), or raise "
+        f"{library.DELETE_THRESHOLD}; then copy the rows again. The region servers' logs name them: "
+        "'Dropping incompatible mutation'",
+    ),
+    "timestamp-overflow": (
+        "{n} carry a time that does not fit Bigtable: all such versions of a column collapse into one",
+        "use the row key instead of Long.MAX_VALUE - now as the time, or accept that one version of each column stays",
+    ),
+    "converted": (
+        "{n} were turned into deletes of a whole family, as every deleteRow is",
+        "nothing to do; a put of the same row with an older time that arrives later is not masked",
+    ),
+    "future-puts": (
+        "{n} carry a time after their write: a delete in Bigtable may not reach them in the same order",
+        "look at the applications' clocks and at times they set themselves",
+    ),
+}
+
+
+def _counter(kind: Kind, number: int, more: bool, retried: bool) -> Iterator[Loss]:
+    if number <= 0:
+        return
+    text, remedy = _SAY[kind]
+    noun = "put" if kind in ("timestamp-overflow", "future-puts") else "mutation"
+    bound = f"{'at least ' if more else ''}{'at most ' if retried and not more else ''}{plural(number, noun)}"
+    hint = " (attempts count again while a batch is retried)" if retried else ""
+    yield Loss(kind, number, more, text.format(n=bound) + hint, remedy, retried)
+
+
+def _named(view: View, wishes: Sequence[TableWish]) -> Iterator[Loss]:
+    faults = [fault for wish in wishes if (fault := table_fault(wish.name))]
+    for wish, table in _there(view, wishes):
+        families = wish.families or tuple(family.name for family in table.families)
+        faults += [f"{wish.name}: {fault}" for name in families if (fault := family_fault(name))]
+    if faults:
+        text = f"{plural(len(faults), 'name')} cannot exist in Bigtable: {'; '.join(faults[:3])}"
+        remedy = "move these tables under another name: snapshot, clone_snapshot to a legal name, and write there"
+        yield Loss("illegal-name", len(faults), False, text, remedy)
+
+
+def _there(view: View, wishes: Sequence[TableWish]) -> Iterator[tuple[TableWish, Table]]:
+    for wish in wishes:
+        table = view.source.table(wish.name)
+        if table is not None:
+            yield wish, table
+
+
+def _read(sampled: Sampled) -> Iterator[Loss]:
+    large = {
+        "rows too large": sampled.skipped_rows,
+        "cells above 100 MB": sampled.large_cells,
+        "row keys above 4 KB": sampled.long_keys,
+    }
+    parts = [f"{count(sum(by.values()))} {what} in {_tables(by)}" for what, by in large.items() if sum(by.values())]
+    if parts:
+        number = sum(sum(by.values()) for by in large.values())
+        remedy = "shorten or split them in HBase before the copy; the library cannot ship them and would stall"
+        yield Loss("too-large", number, True, f"above Bigtable's limits: {'; '.join(parts)}", remedy)
+    left = sum(sampled.backfill_dropped.values())
+    if left:
+        where = _tables(sampled.backfill_dropped)
+        text = f"the copy of the history left out {count(left)} rows, cells or keys of {where}"
+        remedy = "read the import's counters and log; copy what is left out by hand, or accept it"
+        yield Loss("backfill-dropped", left, False, text, remedy)
+    reverse = sum(sampled.reverse_timestamps.values())
+    if reverse:
+        text = (
+            f"{plural(reverse, 'sampled cell')} of {_tables(sampled.reverse_timestamps)} "
+            f"{'has a time' if reverse == 1 else 'have times'} above what Bigtable can hold (Long.MAX_VALUE - now): "
+            "versions of a column collapse into one"
+        )
+        yield Loss("reverse-timestamps", reverse, True, text, _SAY["timestamp-overflow"][1])
+
+
+def _tables(by: Mapping[str, int]) -> str:
+    names = sorted(name for name, number in by.items() if number)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _bulk(servers: Sequence[ServerFacts], peer_id: str) -> Iterator[Loss]:
+    on = [facts.server for facts in read(servers) if switch(facts, library.BULK_LOADS, False)]
+    waiting = of_peer(counters(servers), peer_id, library.HFILE_REFS) or 0
+    if waiting:
+        text = f"{plural(waiting, 'bulk loaded file')} wait in the peer's queue: Bigtable never gets them"
+        remedy = f"set {library.BULK_LOADS} false, restart the region servers, remove the peer, copy the history again"
+        yield Loss("bulk-load", waiting, True, text, remedy)
+    elif on:
+        where = plural(len(on), "server")
+        text = f"{library.BULK_LOADS} is true on {where}: the first bulk load stalls the peer for good"
+        yield Loss("bulk-load", len(on), False, text, f"set {library.BULK_LOADS} false on every server and restart it")
+
+
+def _skipping(view: View, wishes: Sequence[TableWish]) -> Iterator[Loss]:
+    names = [wish.name for wish, table in _there(view, wishes) if table.durability.upper() == "SKIP_WAL"]
+    if names:
+        which = ", ".join(names[:3])
+        text = f"{plural(len(names), 'table')} without a WAL, so nothing written after the copy arrives: {which}"
+        remedy = "alter DURABILITY => 'USE_DEFAULT' before the snapshot; writes that skip the WAL themselves never show"
+        yield Loss("skip-wal", len(names), False, text, remedy)
