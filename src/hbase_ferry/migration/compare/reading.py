@@ -1,0 +1,119 @@
+"""One side's rows of a range, page by page in key order, the next page under way while the present one is used.
+
+Invariant: of a side never more than two pages are held, whatever the size of the table; rows come in rising key order,
+and an answer in another order is BadAnswer, since a comparison of it would find differences that are none. Called by
+`compare.engine` and `compare.copying`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+
+from hbase_ferry.errors import BadAnswer
+from hbase_ferry.migration.core import Caller
+from hbase_ferry.migration.sampling import CANARY
+from hbase_ferry.model.clock import Clock, SystemClock
+from hbase_ferry.model.cluster import Family
+from hbase_ferry.model.rows import Cell, RowPage
+
+PAGE_ROWS = 1_000
+PAGE_BYTES = 4_000_000
+"""Of keys and values, as the store holds them; a row above four times that is not compared (`rows.scan`)."""
+
+Cells = tuple[Cell, ...]
+Item = tuple[str, Cells | None]
+"""A row's key and cells; None: the row exists and is too large to be answered."""
+
+_CANARY_HEX = CANARY.hex()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read of both sides alike, and how."""
+
+    table: str
+    families: tuple[str, ...] = ()
+    versions: int = 0
+    kept: Mapping[str, Family] = field(default_factory=dict)
+    "the source's families by name"
+    clock: Clock = field(default_factory=SystemClock)
+    values: str = "digest"
+    page_rows: int = PAGE_ROWS
+    page_bytes: int = PAGE_BYTES
+
+
+def read_page(side: Caller, reading: Reading, start: str, stop: str, rows: int) -> RowPage:
+    """One call of `rows.scan`. Raises AgentError, Unreachable; BadAnswer where the answer does not lead on."""
+    page: RowPage = side.call(
+        "rows.scan",
+        {
+            "table": reading.table,
+            "families": list(reading.families),
+            "start": start,
+            "stop": stop,
+            "max_rows": rows,
+            "max_bytes": reading.page_bytes,
+            "versions": reading.versions,
+            "values": reading.values,
+        },
+    )
+    if page.next is not None and page.next <= start:
+        raise BadAnswer(f"{side.name}: rows.scan of {reading.table} from {start} goes on at {page.next}: not after it")
+    return page
+
+
+class Stream:
+    """At most `rows` rows of one side from `start` on. Iterate once; then `end` is known."""
+
+    def __init__(self, pool: Executor, side: Caller, reading: Reading, start: str, rows: int) -> None:
+        self._pool, self._side, self._reading = pool, side, reading
+        self._left, self._start = rows, start
+        self.end: str | None = start
+        "first key that was not read; None: the table is read to its end. Known once the iteration is over"
+        self._ahead: Future[RowPage] | None = None
+        self._ask(start)
+
+    def _ask(self, start: str) -> None:
+        rows = min(self._reading.page_rows, self._left)
+        self._ahead = self._pool.submit(read_page, self._side, self._reading, start, "", rows)
+
+    def pages(self) -> Iterator[RowPage]:
+        """The pages; asking for one lets go of the one before."""
+        while (ahead := self._ahead) is not None:
+            page, self._ahead = ahead.result(), None
+            del ahead
+            self._left -= len(page.rows) + len(page.skipped)
+            self.end = page.next
+            if page.next is not None and self._left > 0:
+                self._ask(page.next)
+            yield page
+            del page
+
+    def __iter__(self) -> Iterator[Item]:
+        last = None
+        for page in self.pages():
+            for key, cells in in_order(page):
+                if key < self._start or (last is not None and key <= last):
+                    raise BadAnswer(
+                        f"{self._side.name}: rows.scan of {self._reading.table} answered row {key} after {last}"
+                    )
+                last = key
+                if _CANARY_HEX not in key or not is_canary(key):
+                    yield key, cells
+            del page
+
+
+def in_order(page: RowPage) -> Iterator[Item]:
+    """The page's rows and those it skipped, in key order."""
+    if not page.skipped:
+        yield from page.rows
+        return
+    skipped: list[Item] = [(key, None) for key in page.skipped]
+    yield from sorted([*page.rows, *skipped], key=lambda item: item[0])
+
+
+def is_canary(key_hex: str) -> bool:
+    """Whether it is a row of this product's own, which comes and goes."""
+    return CANARY in bytes.fromhex(key_hex)
