@@ -1,0 +1,120 @@
+"""A page of whole rows as the wire answers it: cells in order, digests, sizes, where it ends, what was too large.
+
+The real client and the simulated instance build their `rows.scan` answers with this. A row's size is its key plus
+qualifier and value of each of its cells. Invariant: a page holds at most `max_rows` rows and ends with the row that
+brings it to `max_bytes`; a row above `SKIP` times that is only named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from hbase_ferry.model.event import Json
+
+SKIP = 4
+ReadCell: TypeAlias = tuple[str, bytes, int, bytes]
+"""Family, qualifier, time in microseconds, value."""
+
+
+class Page:
+    """One page being filled, row by row in key order. `limit`: the size above which a row is not held."""
+
+    def __init__(self, asked: Mapping[str, Any]) -> None:
+        """`asked`: the checked parameters of `rows.scan`."""
+        self._stop: bytes = asked["stop"]
+        self._max_rows: int = asked["max_rows"]
+        self._max_bytes: int = asked["max_bytes"]
+        self._digest = asked["values"] == "digest"
+        self._rows: list[Json] = []
+        self._skipped: list[Json] = []
+        self._bytes = 0
+        self._last = b""
+        self.limit: int = SKIP * self._max_bytes
+
+    @property
+    def full(self) -> bool:
+        return self._bytes >= self._max_bytes or len(self._rows) + len(self._skipped) >= self._max_rows
+
+    def add(self, key: bytes, cells: Sequence[ReadCell] | None, size: int) -> None:
+        """The next row. `cells` None: it is too large."""
+        self._last = key
+        if cells is None or size > self.limit:
+            self._skipped.append(key.hex())
+            return
+        ordered = sorted(cells, key=lambda cell: (cell[0], cell[1], -cell[2]))
+        self._rows.append([key.hex(), [[f, q.hex(), time, self._shown(value)] for f, q, time, value in ordered]])
+        self._bytes += size
+
+    def _shown(self, value: bytes) -> str:
+        return hashlib.md5(value, usedforsecurity=False).hexdigest() if self._digest else value.hex()
+
+    def answer(self) -> dict[str, Json]:
+        """A page that ended full goes on behind its last row."""
+        following = self._last + b"\0"
+        more = self.full and not (self._stop and following >= self._stop)
+        return {
+            "rows": self._rows,
+            "next": following.hex() if more else None,
+            "bytes": self._bytes,
+            "skipped": self._skipped,
+        }
+
+
+def size_of(key: bytes, cells: Sequence[ReadCell]) -> int:
+    """Of a row, as a page counts it."""
+    return len(key) + sum(len(qualifier) + len(value) for _, qualifier, _, value in cells)
+
+
+class RowMerger:
+    """Puts rows together from the chunks of ReadRows (google.bigtable.v2.ReadRowsResponse.CellChunk).
+
+    A row that grows above `limit` is read on to its end without being held.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._clear()
+
+    def _clear(self) -> None:
+        self._key, self._family, self._qualifier = b"", "", b""
+        self._cells: list[ReadCell] = []
+        self._parts: list[bytes] = []
+        self._time = 0
+        self._size = 0
+
+    def take(self, chunk: Any) -> tuple[bytes, list[ReadCell] | None, int] | None:
+        """Key, cells (None: too large) and size of the row that this chunk completes; None while it goes on."""
+        if chunk.reset_row:
+            self._clear()
+            return None
+        if not self._parts:
+            self._begin(chunk)
+        self._size += len(chunk.value)
+        kept = self._size <= self._limit
+        self._parts.append(chunk.value if kept else b"")
+        if not kept:
+            self._cells = []
+        if chunk.value_size:
+            return None
+        if kept:
+            self._cells.append((self._family, self._qualifier, self._time, b"".join(self._parts)))
+        self._parts = []
+        if not chunk.commit_row:
+            return None
+        row = self._key, self._cells if kept else None, self._size
+        self._clear()
+        return row
+
+    def _begin(self, chunk: Any) -> None:
+        """The first chunk of a cell says what has changed since the cell before."""
+        if not self._key:  # a chunk that goes on with a row may repeat its key
+            self._key = chunk.row_key
+            self._size = len(chunk.row_key)
+        if chunk.HasField("family_name"):
+            self._family = chunk.family_name.value
+        if chunk.HasField("qualifier"):
+            self._qualifier = chunk.qualifier.value
+        self._time = chunk.timestamp_micros
+        self._size += len(self._qualifier)
