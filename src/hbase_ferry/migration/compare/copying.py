@@ -107,8 +107,7 @@ def _one_range(job: Copying, state: CopyState, sides: Mapping[Side, Caller]) -> 
 def _one_page(job: Copying, state: CopyState, target: Caller, page: RowPage) -> CopyState:
     rows = [fitted(row) for row in page.rows if not is_canary(row[0])]
     if rows:
-        sent: list[Json] = [[key, [list(cell) for cell in cells]] for (key, cells), _, _ in rows]
-        target.call("rows.write", {"table": job.table, "rows": sent})
+        write_rows(target, job.table, [row for row, _, _ in rows])
     return replace(
         state,
         rows=state.rows + len(rows),
@@ -119,6 +118,12 @@ def _one_page(job: Copying, state: CopyState, target: Caller, page: RowPage) -> 
         clamped=state.clamped + sum(clamped for _, clamped, _ in rows),
         merged=state.merged + sum(merged for _, _, merged in rows),
     )
+
+
+def write_rows(target: Caller, table: str, rows: Sequence[Row]) -> None:
+    """One call of `rows.write`: the cells as they are, with their times."""
+    sent: list[Json] = [[key, [list(cell) for cell in cells]] for key, cells in rows]
+    target.call("rows.write", {"table": table, "rows": sent})
 
 
 def fitted(row: Row) -> tuple[Row, int, int]:
