@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
-from hbase_ferry.insight.bigtable.library import CACHE_SECONDS, OWN_METRICS
+from hbase_ferry.insight.bigtable import library
 from hbase_ferry.model.cluster import ServerFacts
 
 REGION_SERVER = "region server"
@@ -93,7 +93,21 @@ def left_behind(found: Counters, server: str, peer_id: str) -> bool:
     """Whether the server shows counters of this id that belong to a peer removed from it: HBase clears its own
     values with the peer (MetricsSource.clear), the library's stay until the server restarts."""
     names = {key.name for key in found if key.server == server and key.peer == peer_id}
-    return bool(names) and not names.intersection(OWN_METRICS)
+    return bool(names) and not names.intersection(library.OWN_METRICS)
+
+
+def repeats(found: Counters, read_key: Key) -> int:
+    """How many entries of a queue were handed over again; `read_key`: its `library.READ`.
+
+    HBase counts an entry once when it is read, the library at every attempt: without a retry the eligible and the
+    filtered entries are exactly those that were read and passed HBase's own filters (seen in every lab transcript).
+    """
+
+    def number(name: str) -> int:
+        return found.get(read_key._replace(name=name), 0)
+
+    tried = sum(number(name) for name in (*library.ELIGIBLE_ENTRIES, *library.FILTERED_ENTRIES))
+    return max(0, tried - number(library.READ) + number(library.FILTERED))
 
 
 def oldest_seconds(servers: Iterable[ServerFacts], now: float) -> float | None:
@@ -102,4 +116,4 @@ def oldest_seconds(servers: Iterable[ServerFacts], now: float) -> float | None:
     `now` in epoch seconds of the clock that `ServerFacts.at_ms` is of.
     """
     ages = [now - facts.at_ms / 1000 for facts in servers if facts.role == REGION_SERVER and not facts.error]
-    return max(0.0, max(ages)) + CACHE_SECONDS if ages else None
+    return max(0.0, max(ages)) + library.CACHE_SECONDS if ages else None

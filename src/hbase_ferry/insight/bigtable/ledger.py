@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from hbase_ferry.insight.bigtable import library
-from hbase_ferry.insight.bigtable.counters import REGION_SERVER, Counters, Key, counters, of_peer
+from hbase_ferry.insight.bigtable.counters import REGION_SERVER, Counters, counters, of_peer, repeats
 from hbase_ferry.insight.bigtable.memory import remembered, totals, unseen
 from hbase_ferry.insight.bigtable.names import family_fault, table_fault
 from hbase_ferry.insight.bigtable.pages import read, switch
@@ -140,22 +140,8 @@ def _counted(view: View, peer_id: str, recorded: Mapping[str, int], gone: bool) 
 
 
 def attempted(found: Counters, peer_id: str) -> bool:
-    """Whether entries were handed over more often than they were read: the same batch was tried again.
-
-    HBase counts an entry once when it is read, the library at every attempt: without a retry eligible and filtered
-    entries are exactly what was read and passed HBase's own filters.
-    """
+    """Whether entries were handed over more often than they were read: a batch was tried again."""
     return any(repeats(found, key) for key in found if key.peer == peer_id and key.name == library.READ)
-
-
-def repeats(found: Counters, read_key: Key) -> int:
-    """How many entries of that queue were handed over again; `read_key`: the queue's `library.READ`."""
-
-    def number(name: str) -> int:
-        return found.get(read_key._replace(name=name), 0)
-
-    tried = sum(number(name) for name in (*library.ELIGIBLE_ENTRIES, *library.FILTERED_ENTRIES))
-    return max(0, tried - number(library.READ) + number(library.FILTERED))
 
 
 _SAY: Mapping[Kind, tuple[str, str]] = {

@@ -1,34 +1,216 @@
-"""Why a peer that ships to Bigtable stalls. See `causes`."""
+"""Why a peer that ships to Bigtable stalls: what both sides show that would stop it, with evidence and remedy.
+
+Nothing in HBase says why: isRunning stays true, failedBatches 0, and the log never names the table. So the peer's
+tables are compared with the instance's, and the counters tell a loop without a pause (schema, rights) from slow retries
+(target away). Invariant: a cause is named only from something observed. Called for the chosen peer by the console, and
+by the steps that wait for a peer (`migration.targets.TargetKind.causes`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
-from hbase_ferry.insight.stalls import Cause
-from hbase_ferry.model.cluster import ClusterView
+from hbase_ferry.insight.bigtable import connection, divergence, library, startup
+from hbase_ferry.insight.bigtable.counters import counters, of_peer
+from hbase_ferry.insight.bigtable.names import ROW_MUTATIONS, family_fault, table_fault
+from hbase_ferry.insight.bigtable.pages import number, read
+from hbase_ferry.insight.bigtable.rates import (
+    SPIN_PER_SECOND,
+    Rate,
+    Retry,
+    rates,
+    retries,
+    spin_cost,
+    standing,
+)
+from hbase_ferry.insight.format import count, duration, millis, plural, rate
+from hbase_ferry.insight.queues import KEEPING_UP_MS
+from hbase_ferry.insight.stalls import Cause, covered_tables
+from hbase_ferry.model.cluster import ClusterView, Peer, ServerFacts
 
-
-@dataclass(frozen=True)
-class Rate:
-    """What one region server's queues of a peer moved, per second; None: not known."""
-
-    server: str
-    eligible: float | None
-    shipped: float | None
-    seconds: float
+__all__ = ["Rate", "Retry", "causes", "rates", "retries", "spin_cost"]
 
 
 def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterView) -> tuple[Cause, ...]:
-    """Every cause that the newest views show, the likeliest first; as `insight.stalls.causes`."""
-    return ()
+    """Every cause that the newest views show, the likeliest first; empty: none is seen, which does not mean none is.
+
+    The ways to diverge come last: they stop nothing. Tables are compared only where the source's view holds them.
+    """
+    if not source_history:
+        return ()
+    source = source_history[-1]
+    peer = source.peer(peer_id)
+    if peer is None:
+        return ()
+    tries = retries(source_history, peer_id) if peer.enabled else ()
+    certain = [
+        *_unreachable(target),
+        *startup.causes(peer, source_history),
+        *_schema(peer, source, target, tries),
+        *_bulk_load(peer, source, tries),
+    ]
+    found = [
+        *certain,
+        *connection.shared(peer, source),
+        *(connection.leaked(peer, source_history) if tries else ()),
+        *_unexplained(tries, certain, source),
+        *_standstill(peer, source_history),
+        *_slow(peer, source_history),
+        *_incompatible(peer, source, tries),
+        *divergence.causes(peer_id, source_history, target),
+    ]
+    return tuple(dict.fromkeys(found))
 
 
-def rates(history: Sequence[ClusterView], peer_id: str) -> tuple[Rate, ...]:
-    """Entries handed over and operations shipped, per second and server, over about 30 s."""
-    return ()
+def _unreachable(target: ClusterView) -> Iterator[Cause]:
+    for part in (target.identity, target.tables):
+        if part.error:
+            yield Cause(
+                "target unreachable",
+                f"{target.name} does not answer hbase-ferry either: {part.error}",
+                "look at the instance's clusters and at the way there; the library goes on by itself once they answer",
+            )
+            return
+    states = target.identity.current.settings if target.identity.current else {}
+    for key, state in sorted(states.items()):
+        if (key == "instance.state" or (key.startswith("cluster.") and key.endswith(".state"))) and state != "READY":
+            yield Cause(
+                "target not ready",
+                f"{key.removesuffix('.state').replace('.', ' ')} of {target.name} is {state}",
+                "wait for it, or let the app profile route to a cluster that is ready",
+            )
 
 
-def spin_cost(rate: float) -> str:
-    """What attempts at this rate a second cost, as words."""
-    return ""
+def _tried(tries: Sequence[Retry]) -> str:
+    """What the counters add to a cause; empty: no retry was seen."""
+    if not tries:
+        return ""
+    worst = tries[0]
+    text = f"; {worst.server} hands over {rate(worst.per_second, 'entries')} again and again and ships nothing"
+    if worst.spinning:
+        text += f", which costs up to {spin_cost(min(worst.per_second, SPIN_PER_SECOND))}"
+    return text
+
+
+def _schema(peer: Peer, source: ClusterView, target: ClusterView, tries: Sequence[Retry]) -> Iterator[Cause]:
+    for name in sorted(peer.table_cfs):
+        fault = table_fault(name)
+        if fault is not None:
+            kind = "namespaced table" if ":" in name else "illegal name"
+            yield Cause(kind, fault + _tried(tries), f"take {name} out of the peer's table CFs")
+    if target.tables.current is None:
+        return
+    for table, families in covered_tables(peer, source):
+        there = target.table(table.name)
+        if not families or table_fault(table.name):
+            continue
+        if there is None:
+            yield Cause(
+                "table missing",
+                f"{target.name} has no table {table.name}; its edits block every table in the same WALs{_tried(tries)}",
+                f"create {table.name} with its families there: the peer goes on within a second",
+            )
+            continue
+        missing = [name for name in families if there.family(name) is None]
+        if missing:
+            faults = [fault for name in missing if (fault := family_fault(name))]
+            which = f"{'family' if len(missing) == 1 else 'families'} {', '.join(missing)}"
+            yield Cause(
+                "family missing",
+                f"{table.name} on {target.name} lacks {which}{_tried(tries)}",
+                "; ".join(faults) or f"add {which} to {table.name} there: the peer goes on within a second",
+            )
+
+
+def _bulk_load(peer: Peer, source: ClusterView, tries: Sequence[Retry]) -> Iterator[Cause]:
+    waiting = of_peer(counters(source.servers.current or ()), peer.id, library.HFILE_REFS)
+    if waiting:
+        yield Cause(
+            "bulk load marker",
+            f"{plural(waiting, 'bulk loaded file')} in the queue of peer {peer.id}: the library sends the marker as a "
+            f"write to family METAFAMILY, which no Bigtable table has{_tried(tries)}",
+            f"it never heals: set {library.BULK_LOADS} false, restart the region servers, remove the peer, and copy "
+            "the history again (a family METAFAMILY would let it pass, with a junk row and without the loaded rows)",
+        )
+
+
+def _unexplained(tries: Sequence[Retry], certain: Sequence[Cause], source: ClusterView) -> Iterator[Cause]:
+    fast = [one for one in tries if one.spinning]
+    slow = [one for one in tries if not one.spinning]
+    if fast and not certain:
+        yield Cause(
+            "permanent error",
+            f"{plural(len(fast), 'region server')} in a loop without a pause, and tables and families are there"
+            f"{_tried(fast)}",
+            "see 'Encountered error while replicating wal entry' in its log: no right to write (roles/bigtable.user), "
+            f"an app profile that is not there, a cell too large, or a row above {count(ROW_MUTATIONS)} cells in one "
+            "batch (lower replication.source.nb.capacity)",
+        )
+    if slow:
+        timeout = _timeout(read(source.servers.current or ()))
+        yield Cause(
+            "target hung",
+            f"{plural(len(slow), 'region server')} tries the same entries once a client timeout "
+            f"({duration(timeout)}){_tried(slow)}",
+            "the target does not answer the library: look at the instance's cluster and the network from the region "
+            "servers; it goes on by itself",
+        )
+
+
+def _timeout(pages: Sequence[ServerFacts]) -> float:
+    """The longest time one attempt takes on any server, in seconds."""
+    default = library.MUTATE_TIMEOUT_MILLIS
+    found = [number(p, library.MUTATE_TIMEOUT, number(p, library.LONG_TIMEOUT, default)) for p in pages]
+    return max(found, default=default) / 1000
+
+
+def _standstill(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
+    """Nothing handed over and nothing shipped while a batch is in flight: a call that hangs within its own retries."""
+    view = history[-1]
+    stuck = set(standing(history, peer.id)) if peer.enabled else set()
+    late = [q for q in view.queues(peer.id) if q.server in stuck and q.running and q.lag_ms >= KEEPING_UP_MS]
+    if late:
+        queue = max(late, key=lambda q: q.lag_ms)
+        timeout = duration(_timeout(read(view.servers.current or ())))
+        yield Cause(
+            "target hung",
+            f"{queue.server} waits for an answer: lag {millis(queue.lag_ms)}, nothing handed over or shipped since; "
+            f"one attempt may last {timeout}",
+            "look at the instance's cluster and the network from the region servers; it goes on by itself",
+        )
+
+
+def _slow(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
+    shipping = [one for one in rates(history, peer.id) if one.shipped]
+    lags = _lags(peer.id, history)
+    grows = len(lags) >= 3 and lags[-1] - lags[0] >= KEEPING_UP_MS and lags == sorted(lags)
+    if shipping and grows:
+        total = sum(one.shipped or 0 for one in shipping)
+        yield Cause(
+            "slow target",
+            f"the peer ships {rate(total, 'ops')} and still falls behind: lag {millis(lags[0])}, then "
+            f"{millis(lags[-1])}",
+            "look at the CPU of the instance's cluster (70 % at most on average): add nodes or turn autoscaling on; "
+            "and at the peer's bandwidth limit",
+        )
+
+
+def _lags(peer_id: str, history: Sequence[ClusterView]) -> list[int]:
+    """The peer's largest lag in each of the newest distinct looks of a minute, oldest first."""
+    found: dict[float, int] = {}
+    newest = history[-1].load.at or 0.0
+    for view in history:
+        if view.load.current is not None and view.load.at and newest - view.load.at <= 60:
+            found[view.load.at] = max((queue.lag_ms for queue in view.queues(peer_id)), default=0)
+    return list(found.values())
+
+
+def _incompatible(peer: Peer, source: ClusterView, tries: Sequence[Retry]) -> Iterator[Cause]:
+    met = of_peer(counters(source.servers.current or ()), peer.id, library.INCOMPATIBLE)
+    if tries and met:
+        yield Cause(
+            "incompatible mutations",
+            f"{plural(met, 'incompatible mutation')} counted (attempts count again); the library converts or drops "
+            "each, and reads no adapter of your own, so they do not stall it by themselves",
+            "look at the causes above first; the loss ledger says what was dropped",
+        )
