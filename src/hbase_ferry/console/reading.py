@@ -14,6 +14,7 @@ from hbase_ferry.console.words import coarse, left
 from hbase_ferry.insight.disk import Runway, runway
 from hbase_ferry.insight.format import duration, millis, moment, plural, rate, size
 from hbase_ferry.insight.lag import PeerState, PeerTruth, judge_peer
+from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.insight.worst import Headline, worst
 from hbase_ferry.migration.core import StepState, StepStatus
 from hbase_ferry.model.cluster import ClusterView, Peer, Side
@@ -70,6 +71,10 @@ class Reading:
     "the tables this migration moves"
     left: Mapping[str, str] = field(default_factory=dict)
     "step id -> time left, in words"
+    causes: tuple[Cause, ...] = ()
+    "why this migration's peer stalls, as far as both sides show it"
+    peer_id: str = ""
+    "this migration's peer"
 
     @property
     def current(self) -> int | None:
@@ -90,6 +95,7 @@ class Reader:
         self._judged: tuple[object, ...] = ()
         self._runway = Runway(None, None, None, 0, "")
         self._headline = Headline("warn", "nothing was observed yet")
+        self._causes: tuple[Cause, ...] = ()
 
     def read(self, view: View) -> Reading:
         """The reading of this view, now."""
@@ -105,6 +111,8 @@ class Reader:
             lag=self._lag_series(view),
             disk=self._disk_series(view),
             runway=_runway_words(self._runway),
+            causes=self._causes,
+            peer_id=self._service.settings.peer_id,
             moved=frozenset(table.name for table in self._service.settings.tables),
             left={each.step.id: self._left(each, now) for each in status if each.state is StepState.RUNNING},
         )
@@ -119,6 +127,7 @@ class Reader:
         settings = self._service.settings
         self._truths = {peer.id: judge_peer(peer.id, views, now=now) for peer in view.source.peers.value or ()}
         self._runway = runway(views)
+        self._causes = self._service.causes(view)
         self._headline = worst(
             views, view.target, settings.gates, peer_id=settings.peer_id, hold_back=_held_back(status), now=now
         )
@@ -177,7 +186,7 @@ class Reader:
 
 
 def _moments(cluster: ClusterView) -> tuple[object, ...]:
-    parts = (cluster.identity, cluster.peers, cluster.load, cluster.disk)
+    parts = (cluster.identity, cluster.peers, cluster.load, cluster.disk, cluster.servers, cluster.tables)
     return tuple((part.at, part.error) for part in parts)
 
 

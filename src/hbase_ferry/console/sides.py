@@ -36,8 +36,9 @@ def side_head(reading: Reading, side: Side, number: int) -> Line:
     if identity is None:
         return line(*cells, Span(words, f"head-{role}"), fill="head")
     stale = "head-stale" if cluster.identity.error else "head"
-    cells += [Span(words, f"head-{role}"), Span(f"  HBase {identity.hbase_version}  ", stale)]
-    cells.append(Span(plural(len(identity.servers), "server"), stale))
+    cells += [Span(words, f"head-{role}"), Span(f"  {identity.title}  ", stale)]
+    if "load" in cluster.parts:
+        cells.append(Span(plural(len(identity.servers), "server"), stale))
     if identity.dead_servers:
         cells.append(Span(f", {len(identity.dead_servers)} DEAD", "head-bad"))
     if identity.regions_in_transition:
@@ -46,16 +47,20 @@ def side_head(reading: Reading, side: Side, number: int) -> Line:
 
 
 def side_body(reading: Reading, side: Side, width: int, wanted: Callable[[str], bool]) -> Sequence[Line]:
-    """Peers, snapshots and tables, each with its age where it is not live, or why it is not known."""
+    """What this kind of side has of service facts, peers, snapshots and tables, each with its age where it is not
+    live, or why it is not known."""
     cluster = reading.view.side(side)
     now, old = reading.now, cluster.identity.error is not None
     lines: list[Line] = []
     if old:
         lines.append(line(Span(f" {cluster.identity.error}", "bad")))
-    for name, part, rows in (
-        ("Peers", cluster.peers, list(_peers(reading, side, width, wanted))),
-        ("Snapshots", cluster.snapshots, list(_snapshots(cluster, now, width, wanted))),
-    ):
+    sections: dict[str, tuple[str, Observed[Any], list[Line]]] = {
+        "peers": ("Peers", cluster.peers, list(_peers(reading, side, width, wanted))),
+        "snapshots": ("Snapshots", cluster.snapshots, list(_snapshots(cluster, now, width, wanted))),
+    }
+    if "peers" not in cluster.parts:
+        lines += _service(cluster, width)
+    for name, part, rows in (sections[each] for each in sections if each in cluster.parts):
         lines.append(_section(name, part, old, len(rows), now))
         lines += [_greyed(each) for each in rows] if old or part.error is not None else rows
     tables = _tables(reading, side, wanted)
@@ -63,6 +68,19 @@ def side_body(reading: Reading, side: Side, width: int, wanted: Callable[[str], 
     make = _table_row(reading, side, tables, width)
     grey = old or cluster.tables.error is not None
     return Rows(lines, len(tables), (lambda n: _greyed(make(n))) if grey else make)
+
+
+def _service(cluster: ClusterView, width: int) -> Iterable[Line]:
+    """What a service says of itself, and what it would not say."""
+    identity = cluster.identity.value
+    if identity is None:
+        return
+    yield line(Span(" Service ", "strong"), Span(identity.cluster_id, "dim"))
+    for key, value in sorted(identity.settings.items()):
+        unknown = key.startswith("unknown.")
+        name = key.removeprefix("unknown.") if unknown else key
+        text = f"not known: {value}" if unknown else value
+        yield row((Span(name, "dim"), Span(text, "stale" if unknown else "text")), (26, max(0, width - 30)), indent=2)
 
 
 def _section(name: str, part: Observed[Any], old: bool, shown: int, now: float) -> Line:
@@ -88,6 +106,9 @@ def _peers(reading: Reading, side: Side, width: int, wanted: Callable[[str], boo
         text = f"{each.text}  to {each.to}" if each.to else each.text
         cells = (Span(each.id, "strong"), Span(each.word.upper(), each.role), text)
         yield row(cells, (name, 11, max(0, width - name - 16)), indent=2)
+        if side is Side.SOURCE and each.id == reading.peer_id:
+            yield from (line(Span(f"    {cause.name}: {cause.evidence}", "bad")) for cause in reading.causes)
+            yield from (line(Span(f"    do: {cause.remedy}", "text")) for cause in reading.causes[:1])
 
 
 def _snapshots(cluster: ClusterView, now: float, width: int, wanted: Callable[[str], bool]) -> Iterable[Line]:
@@ -117,6 +138,13 @@ def _table_row(reading: Reading, side: Side, tables: Sequence[Table], width: int
     def make(index: int) -> Line:
         each = tables[index]
         title = Span(each.name, "strong" if each.name in reading.moved else "text")
+        if not any(family.retention for family in each.families):
+            return _hbase_row(each, title)
+        kept = "  ".join(f"{family.name} {family.retention or 'keeps all'}" for family in each.families)
+        guard = Span("protected" if each.attributes.get("deletion_protection") == "true" else "", "dim")
+        return row((title, guard, kept), (name, 9, max(0, width - name - 14)), indent=2)
+
+    def _hbase_row(each: Table, title: Span) -> Line:
         state = Span("enabled", "dim") if each.enabled else Span("DISABLED", "warn")
         counter = f"{count(writes[each.name])} writes" if each.name in writes else ""
         cells: Sequence[Cell] = (title, state, plural(each.regions, "region"), _scope(each), counter)

@@ -68,7 +68,11 @@ def detail_body(preview: Preview, names: Mapping[Side, str], view: View, width: 
     """Blocked by, why, will run, touches, undo: what stops the operator stands first."""
     lines = gate_lines(preview, view, width)
     lines += labelled("why", preview.step.why, width)
-    lines += command_lines(preview.lines, names, width)
+    said = preview.step.says(view)
+    if preview.lines or not said:
+        lines += command_lines(preview.lines, names, width)
+    for number, text in enumerate(said):
+        lines += labelled("itself" if number == 0 else "", text, width)
     touched = list(dict.fromkeys(each.touches for each in preview.lines if each.touches))
     lines += labelled("touches", "; ".join(touched) or "nothing", width)
     return lines + undo_lines(preview, names, width)
@@ -155,12 +159,7 @@ _PLAIN = {"warn": "text", "bad": "text"}
 
 
 def closed_waivable(preview: Preview, waivers: Mapping[str, str]) -> Gate | None:
-    """The first gate that blocks and that an operator may waive."""
-    return next(
-        (
-            gate
-            for gate in preview.gates
-            if gate.waivable and not gate.warning and gate.open is not True and gate.name not in waivers
-        ),
-        None,
-    )
+    """The first gate that blocks, or that a failure offers, and that an operator may waive."""
+    failed = bool(preview.status.failure)
+    closed = (gate for gate in preview.gates if gate.waivable and gate.open is not True and gate.name not in waivers)
+    return next((gate for gate in closed if failed or not gate.warning), None)

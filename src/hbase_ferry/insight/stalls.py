@@ -28,7 +28,7 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
     """Every cause that the newest views show, the likeliest first; empty: none is seen, which does not
     mean none is.
 
-    Tables are compared only where the source's view holds them: the two sides are asked for the same tables.
+    What a disabled peer will find missing is not there yet on purpose. Tables are compared only where the source's view holds them: the two sides are asked for the same tables.
     """
     if not source_history:
         return ()
@@ -38,7 +38,7 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
         return ()
     found = [
         *_unreachable(target),
-        *_tables(peer, source, target),
+        *(_tables(peer, source, target) if peer.enabled else ()),
         *_queues(peer, source_history),
         *_cluster_key(peer, target),
     ]

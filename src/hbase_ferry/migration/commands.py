@@ -32,6 +32,21 @@ def add_peer(peer_id: str, key: str, tables: Mapping[str, Sequence[str]], *, bor
     return f'{head}, STATE => "DISABLED"' if born_disabled else f"{head}; disable_peer {ruby(peer_id)}"
 
 
+def add_endpoint_peer(
+    peer_id: str,
+    endpoint: str,
+    tables: Mapping[str, Sequence[str]],
+    config: Mapping[str, str],
+    *,
+    born_disabled: bool,
+) -> str:
+    """add_peer with an endpoint class of its own and no cluster key; STATE as in `add_peer`."""
+    head = f"add_peer {ruby(peer_id)}, ENDPOINT_CLASSNAME => {ruby(endpoint)}, TABLE_CFS => {table_cfs(tables)}"
+    if config:
+        head += f", CONFIG => {{ {', '.join(f'{ruby(k)} => {ruby(v)}' for k, v in config.items())} }}"
+    return f'{head}, STATE => "DISABLED"' if born_disabled else f"{head}; disable_peer {ruby(peer_id)}"
+
+
 def alter_scope(table: str, scopes: Mapping[str, int]) -> str:
     parts = (f"{{ NAME => {ruby(name)}, REPLICATION_SCOPE => {scope} }}" for name, scope in scopes.items())
     return f"alter {ruby(table)}, {', '.join(parts) or '<families>'}"

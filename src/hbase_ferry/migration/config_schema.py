@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, TypeAda
 from hbase_ferry.migration import config_rules as rules
 from hbase_ferry.migration import names
 from hbase_ferry.migration.bigtable import rules as bigtable
-from hbase_ferry.migration.bigtable.settings import BackfillSettings, BigtableSettings, CompareSettings
+from hbase_ferry.migration.bigtable.settings import BackfillSettings, BigtableSettings, CompareSettings, WayBackSettings
 from hbase_ferry.migration.config_rules import Rule
 from hbase_ferry.migration.settings import (
     ExportSettings,
@@ -91,6 +91,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
         "service_account": rules.optional(rules.account_or_address),
         "options": rules.options,
     },
+    WayBackSettings: {"hbase_qualifier": bigtable.qualifier, "cbt_qualifier": bigtable.qualifier},
     CompareSettings: {
         "rows_per_range": rules.between(1, 1_000_000),
         "live_share": rules.between(0, 1),

@@ -8,9 +8,10 @@ what carries it is ours.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hbase_ferry.migration.settings import Settings, TableSettings
+from hbase_ferry.model.clock import Clock, SystemClock
 from hbase_ferry.model.cluster import ClusterView, Family, Side, Table
 from hbase_ferry.model.view import Proof, View
 
@@ -21,6 +22,8 @@ class Context:
 
     settings: Settings
     run_id: str
+    clock: Clock = field(default_factory=SystemClock, compare=False)
+    "of the work that steps do themselves"
 
     @property
     def peer_id(self) -> str:

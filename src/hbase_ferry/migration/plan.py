@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from hbase_ferry.migration.context import Context
 from hbase_ferry.migration.core import Plan, Risk, Step
-from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.steps import catchup, cutover, history, prepare, restore, verify
 
 
-def hbase_plan(settings: Settings, run_id: str) -> Plan:
+def hbase_plan(ctx: Context) -> Plan:
     """The plan between two HBase clusters; see `targets.build_plan`."""
-    ctx = Context(settings, run_id)
-    tables = tuple(table.name for table in settings.tables)
+    tables = tuple(table.name for table in ctx.settings.tables)
     steps: list[Step] = [
         *_prepare(ctx),
         *_scopes(ctx, tables),

@@ -97,9 +97,9 @@ class MigrationService:
         self.clock = clock or SystemClock()
         self._journal, self._clusters = journal, clusters
         self._records = Records(journal)
-        ctx = Context(settings, journal.run_id)
+        ctx = Context(settings, journal.run_id, self.clock)
         self.kind = kind_of(settings)
-        self.plan: Plan = self.kind.plan(settings, journal.run_id)
+        self.plan: Plan = self.kind.plan(ctx)
         self.sight = Sight(ctx, clusters, self._records, self.clock, self.kind, side_by_side=side_by_side)
         self._listeners: list[Callable[[Event], None]] = []
         self._newest_status: tuple[View | None, tuple[StepStatus, ...]] = (None, ())

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hbase_ferry.insight import stalls
 from hbase_ferry.insight.stalls import Cause
+from hbase_ferry.migration.context import Context
 from hbase_ferry.migration.core import Plan
 from hbase_ferry.migration.plan import hbase_plan
 from hbase_ferry.migration.settings import Settings
@@ -25,8 +26,8 @@ class TargetKind:
 
     name: str
     "as in `cluster.wire.Method.kinds`"
-    plan: Callable[[Settings, str], Plan]
-    "settings and run id -> the steps in their order"
+    plan: Callable[[Context], Plan]
+    "the steps in their order"
     parts: tuple[str, ...]
     "of the target's ClusterView"
     causes: Callable[[str, Sequence[ClusterView], ClusterView], tuple[Cause, ...]]
@@ -59,4 +60,4 @@ def kind_of(settings: Settings) -> TargetKind:
 
 def build_plan(settings: Settings, run_id: str) -> Plan:
     """The plan for these settings. `run_id` names snapshots, jobs and canaries; `<run>` gives a plan to read only."""
-    return kind_of(settings).plan(settings, run_id)
+    return kind_of(settings).plan(Context(settings, run_id))

@@ -52,9 +52,9 @@ def _lines(number: int, status: StepStatus, view: View) -> list[str]:
     step = status.step
     lines = [f"{number:>2}  {step.id}  [{status.state.value}]  {step.title}", f"    why      {step.why}",
              f"    risk     {step.risk.value}"]  # fmt: skip
-    lines += [f"    runs     {_where(effect, view)}" for effect in step.effects(view)] or [
-        "    runs     nothing: it only looks"
-    ]
+    lines += [f"    runs     {_where(effect, view)}" for effect in step.effects(view)]
+    lines += [f"    itself   {text}" for text in step.says(view)]
+    lines += [] if len(lines) > 3 else ["    runs     nothing: it only looks"]
     lines += [f"    gate     {_gate(gate)}" for gate in step.gates(view)]
     lines += [f"    waits    {status.waiting}"] if status.waiting else []
     lines += [f"    failed   {status.failure}"] if status.failure else []
@@ -89,6 +89,7 @@ def _record(number: int, status: StepStatus, view: View) -> dict[str, Any]:
         "blocked": status.blocked,
         "waiting": status.waiting,
         "failure": status.failure,
+        "itself": step.says(view),
         "runs": [_action(effect.action) | {"done": effect.done} for effect in step.effects(view)],
         "gates": step.gates(view),
         "undo": [_action(action) for action in step.undo(view)],

@@ -62,7 +62,7 @@ def _lines(service: MigrationService, view: View, config: str) -> Iterator[str]:
     yield f"{service.settings.name}   run {service.run_id}"
     for side in Side:
         yield ""
-        yield from _side(service, view.side(side), view.at)
+        yield from _side(service, view, side)
     yield ""
     statuses = service.status(view)
     for number, status in enumerate(statuses, 1):
@@ -76,14 +76,16 @@ def _lines(service: MigrationService, view: View, config: str) -> Iterator[str]:
         yield f"next: {following.id}: {command_line('run', config, '--until', following.id, confirm=named)}"
 
 
-def _side(service: MigrationService, side: ClusterView, now: float) -> Iterator[str]:
+def _side(service: MigrationService, view: View, which: Side) -> Iterator[str]:
+    side, now = view.side(which), view.at
     identity = side.identity.value
     if identity is None:
         yield f"{side.side.value.upper()} {side.name}   not seen: {side.identity.error or 'no answer'}"
         return
     yield (
-        f"{side.side.value.upper()} {side.name}   HBase {identity.hbase_version}   cluster {identity.cluster_id}   "
-        f"{plural(len(identity.servers), 'server')}   {age(_since(side, now))}"
+        f"{side.side.value.upper()} {side.name}   {identity.title}   cluster {identity.cluster_id}   "
+        + (f"{plural(len(identity.servers), 'server')}   " if "load" in side.parts else "")
+        + age(_since(side, now))
     )
     if identity.dead_servers:
         yield f"  dead      {', '.join(identity.dead_servers)}"
@@ -91,8 +93,15 @@ def _side(service: MigrationService, side: ClusterView, now: float) -> Iterator[
         yield f"  peer      {peer.id}  {truth.state.value}  to {peer.cluster_key}  {age(now - (side.peers.at or now))}"
         yield f"            {truth.text}"
         yield from (f"            {line}" for line in truth.evidence[:MAX_EVIDENCE])
-    yield f"  snapshots {_count(side.snapshots.value)}"
-    yield f"  disk      {_disk(service, side)}"
+    if side.side is Side.SOURCE:
+        yield from (f"  cause     {c.name}: {c.evidence}; {c.remedy}" for c in service.causes(view))
+    if "peers" not in side.parts:
+        yield from (f"  {key:<26} {value}" for key, value in sorted(identity.settings.items()))
+        yield f"  tables    {_count(side.tables.value)}"
+    if "snapshots" in side.parts:
+        yield f"  snapshots {_count(side.snapshots.value)}"
+    if "disk" in side.parts:
+        yield f"  disk      {_disk(service, side)}"
     yield from (f"  not seen  {line}" for line in not_seen(side, now))
 
 
@@ -122,6 +131,7 @@ def _record(service: MigrationService, view: View) -> dict[str, Any]:
         "at": view.at,
         "source": _side_record(service, view.source, view.at),
         "target": _side_record(service, view.target, view.at),
+        "causes": list(service.causes(view)),
         "jobs": list(view.jobs.values()),
         "steps": [
             {"id": s.step.id, "title": s.step.title, "state": s.state, "blocked": s.blocked, "waiting": s.waiting,

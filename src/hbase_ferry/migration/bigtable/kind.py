@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from hbase_ferry.insight import stalls
+from dataclasses import replace
+
+from hbase_ferry.insight.bigtable import library, stalls
+from hbase_ferry.migration.bigtable.losses import remember
 from hbase_ferry.migration.bigtable.plan import bigtable_plan
+from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.targets import TargetKind
+from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.watch import Watch
 
 PARTS = ("identity", "tables")
 """What an instance has of a ClusterView."""
@@ -12,4 +18,17 @@ PARTS = ("identity", "tables")
 
 def bigtable() -> TargetKind:
     """The entry."""
-    return TargetKind("bigtable", bigtable_plan, PARTS, stalls.causes)
+    return TargetKind("bigtable", bigtable_plan, PARTS, stalls.causes, jobs=False, watch=watch, remember=remember)
+
+
+def watch(asked: Watch, side: Side, settings: Settings) -> Watch:
+    """On the source every server's own pages, where the library shows itself."""
+    target = settings.target.bigtable
+    if side is not Side.SOURCE or target is None:
+        return asked
+    return replace(
+        asked,
+        server_settings=library.SERVER_SETTINGS,
+        server_metrics=library.SERVER_METRICS,
+        server_jars=library.jar_texts(target.library),
+    )

@@ -1,11 +1,325 @@
-"""Assembles the plan of a migration from HBase to a Bigtable instance."""
+"""Assembles the plan of a migration from HBase to a Bigtable instance.
+
+The order and the reason for it: docs/architecture.md. Every `why` here is shown to the operator.
+"""
 
 from __future__ import annotations
 
-from hbase_ferry.migration.core import Plan
-from hbase_ferry.migration.settings import Settings
+from hbase_ferry.migration.bigtable import backfill, cutover, dryrun, peer, preflight, sample, tables, verify
+from hbase_ferry.migration.bigtable.names import BigtableContext, instance_path
+from hbase_ferry.migration.context import Context
+from hbase_ferry.migration.core import Plan, Risk, Step
+from hbase_ferry.migration.steps import catchup, history, prepare
+from hbase_ferry.migration.steps.cutover import DisablePeer, RemovePeer
 
 
-def bigtable_plan(settings: Settings, run_id: str) -> Plan:
+def bigtable_plan(context: Context) -> Plan:
     """The steps in their order; see `targets.build_plan`."""
-    return Plan((), tuple(table.name for table in settings.tables))
+    ctx = BigtableContext(context.settings, context.run_id, context.clock)
+    names = tuple(table.name for table in ctx.settings.tables)
+    steps: list[Step] = [
+        *_prepare(ctx, names),
+        *(_dry_run(ctx, names) if ctx.bigtable.dry_run else ()),
+        *_hold_back(ctx),
+        *([] if ctx.bigtable.dry_run else _scopes(ctx, names)),
+        *(_snapshots(ctx, names) if ctx.uses_snapshot else ()),
+        *(_backfill(ctx, table) for table in names),
+        *_catch_up(ctx, names),
+        *_cut_over(ctx, names),
+        *_clean_up(ctx),
+    ]
+    return Plan(tuple(steps), names)
+
+
+def _prepare(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
+    checks = preflight.BigtablePreflight(
+        id="preflight",
+        title="check the source, its servers and the instance",
+        risk=Risk.SAFE,
+        ctx=ctx,
+        why="a server without the library or its keys aborts some hours after the peer is added; "
+        "a table, name or setting that Bigtable cannot take stalls the peer or loses writes",
+    )
+    return [
+        checks,
+        *(
+            sample.SampleRows(
+                id=f"sample:{t}",
+                title=f"look into {t} for what Bigtable cannot hold",
+                risk=Risk.SAFE,
+                lane=t,
+                ctx=ctx,
+                why="times above Bigtable's range collapse into one version, cells and rows above its limits stall "
+                "the peer: better found in a sample than at the cutover",
+            )
+            for t in names
+        ),
+        *(
+            tables.TargetTable(
+                id=f"table:{t}",
+                title=f"create {t} on {ctx.settings.target.name}",
+                risk=Risk.REVERSIBLE,
+                lane=t,
+                ctx=ctx,
+                confirm_name=t,
+                undo_note="dropping the table drops every row that was copied or shipped to it",
+                why="the library creates nothing: on a missing table or family it retries 1,200 times a second, "
+                "36 GB of log an hour and server",
+            )
+            for t in names
+        ),
+    ]
+
+
+def _dry_run(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
+    peer_id = ctx.dry_peer_id
+    return [
+        *(
+            dryrun.EarlyScope(
+                id=f"scope:{t}",
+                title=f"replicate {t}",
+                risk=Risk.REVERSIBLE,
+                lane=t,
+                ctx=ctx,
+                undo_note="writes made meanwhile carry scope 1; nothing is lost",
+                why="each write carries the scope it was written with: the dry run counts only writes that have it, "
+                "and so does the peer that follows",
+            )
+            for t in names
+        ),
+        dryrun.AddDryRunPeer(
+            id="dry-run",
+            title=f"add peer {peer_id}, which only counts",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            why="it reads every write and counts what the library could not carry over; nothing is sent",
+        ),
+        dryrun.CountIncompatible(
+            id="dry-run-count",
+            title="count what could not be carried over",
+            risk=Risk.SAFE,
+            ctx=ctx,
+            why="deletes and timestamps that Bigtable does not know are better found before the clients move",
+        ),
+        dryrun.RemoveDryRunPeer(
+            id="dry-run-remove",
+            title=f"remove peer {peer_id}",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            undo_note="the result of the dry run stays on record",
+            why="a dry-run peer that is switched to shipping goes on counting: the real one needs an id of its own",
+        ),
+    ]
+
+
+def _hold_back(ctx: BigtableContext) -> list[Step]:
+    return [
+        peer.RollWals(
+            id="roll-wals",
+            title="begin a new WAL on every region server",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            undo_note="a rolled WAL stays rolled; it costs nothing",
+            why="a new peer ships from the beginning of the open WAL: edits older than the peer would come along",
+        ),
+        peer.AddEndpointPeer(
+            id="add-peer",
+            title=f"add peer {ctx.peer_id}, DISABLED",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            confirm_name=ctx.peer_id,
+            undo_note="removing the peer drops every write it holds back: the migration starts again",
+            why="from its creation on the source keeps every WAL until the peer has shipped it; DISABLED, "
+            "nothing reaches the instance before the history is there",
+        ),
+        peer.RunningQueues(
+            id="queues",
+            title="every region server holds the queue and runs the endpoint",
+            risk=Risk.SAFE,
+            ctx=ctx,
+            why="add_peer answers ok for an endpoint that cannot start, and the peer shows ENABLED with lag 0",
+        ),
+    ]
+
+
+def _scopes(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
+    return [
+        prepare.Scope(
+            id=f"scope:{t}",
+            title=f"replicate {t}",
+            risk=Risk.REVERSIBLE,
+            lane=t,
+            ctx=ctx,
+            undo_note="writes made meanwhile carry scope 1; nothing is lost",
+            why="each write carries the scope it was written with: only from now on are writes held for the peer, "
+            "so the scope is raised before the history is copied",
+        )
+        for t in names
+    ]
+
+
+def _snapshots(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
+    source = ctx.settings.source.name
+    return [
+        history.HoldSplits(
+            id="hold-splits",
+            title="hold splits and merges",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            hold=True,
+            why=f"below HBase 2.6 a split or merge on {source} makes a running snapshot fail (HBASE-26323)",
+        ),
+        *(
+            backfill.SnapshotForPipeline(
+                id=f"snapshot:{t}",
+                title=f"snapshot {t}",
+                risk=Risk.REVERSIBLE,
+                lane=t,
+                ctx=ctx,
+                why="the snapshot flushes: a write is in its files, or in a WAL the peer holds, or in both",
+            )
+            for t in names
+        ),
+        history.HoldSplits(
+            id="release-splits",
+            title="allow splits and merges again",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            hold=False,
+            why="the snapshots are taken; the switches go back to what they were",
+        ),
+    ]
+
+
+def _backfill(ctx: BigtableContext, table: str) -> Step:
+    return backfill.backfill_step(
+        ctx,
+        id=f"backfill:{table}",
+        title=f"copy the history of {table}",
+        risk=Risk.REVERSIBLE,
+        lane=table,
+        undo_note="rows that were copied stay on the target until its table is dropped",
+        why="every cell keeps its timestamp: what a held write changes meanwhile is written over it later, in order",
+    )
+
+
+def _catch_up(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
+    return [
+        peer.EnableEndpointPeer(
+            id="enable-peer",
+            title=f"enable peer {ctx.peer_id}",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            undo_note="enabling it again ships every WAL still in the queue from its beginning: counters double",
+            why="the peer ships what it held back since its creation, then every new write",
+        ),
+        catchup.DrainProof(
+            id="caught-up",
+            title="caught up, proved by canary rows",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            kind="caught-up",
+            why="lag reads 0 for seconds after a write, for a disabled peer and for an endpoint that never started; "
+            "a row that went through every region server's queue and arrived is proof",
+        ),
+        *(
+            verify.verify_step(
+                ctx,
+                final=False,
+                id=f"verify:{t}",
+                title=f"compare {t} under live writes",
+                risk=Risk.SAFE,
+                lane=t,
+                why="a first comparison while nothing is at stake: what differs is read again until it is equal "
+                "or stands still",
+            )
+            for t in names
+        ),
+    ]
+
+
+def _cut_over(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
+    name, target = ctx.settings.name, ctx.settings.target.name
+    return [
+        cutover.StopWritersOnceAccepted(
+            id="stop-writers",
+            title="stop the writers",
+            risk=Risk.CUTOVER,
+            ctx=ctx,
+            confirm_name=name,
+            why="stop your clients' writes now; the write counters of every region must stand still. "
+            "What the library dropped or changed must be accepted with a reason before",
+        ),
+        catchup.DrainProof(
+            id="drained",
+            title="drained, proved by canary rows",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            kind="drained",
+            final=True,
+            why="after the last write a canary row goes through every queue: what was written before it "
+            "has arrived when it has",
+        ),
+        *(
+            verify.verify_step(
+                ctx,
+                final=True,
+                id=f"final-verify:{t}",
+                title=f"compare {t}: nothing may differ",
+                risk=Risk.SAFE,
+                lane=t,
+                why="the source stands still: every cell is compared, and 0 may differ",
+            )
+            for t in names
+        ),
+        cutover.SwitchToInstance(
+            id="switch",
+            title=f"clients use {target}",
+            risk=Risk.CUTOVER,
+            ctx=ctx,
+            confirm_name=name,
+            why=f"tell your clients to write to {instance_path(ctx.bigtable)}, then say so here: no service can show it",
+        ),
+    ]
+
+
+def _clean_up(ctx: BigtableContext) -> list[Step]:
+    steps: list[Step] = [
+        DisablePeer(
+            id="disable-peer",
+            title=f"disable peer {ctx.peer_id}",
+            risk=Risk.REVERSIBLE,
+            ctx=ctx,
+            undo_note="enabling it again would replay its WALs over the new writes",
+            why="nothing may flow from the old cluster over the new writes; it is never enabled again",
+        ),
+        RemovePeer(
+            id="remove-peer",
+            title=f"remove peer {ctx.peer_id}",
+            risk=Risk.DESTRUCTIVE,
+            ctx=ctx,
+            confirm_name=ctx.peer_id,
+            undo_note="a removed peer's position is gone",
+            why="while the peer exists the source keeps every WAL and its disk fills",
+        ),
+    ]
+    if ctx.uses_snapshot:
+        steps.append(
+            cutover.DeleteSourceSnapshots(
+                id="delete-snapshots",
+                title="delete this migration's snapshots",
+                risk=Risk.DESTRUCTIVE,
+                ctx=ctx,
+                confirm_name=f"ferry-{ctx.run_id}",
+                undo_note="a deleted snapshot is gone",
+                why="the snapshots keep old files on the source's disk",
+            )
+        )
+    put_back = cutover.PutBackOnSource(
+        id="put-back",
+        title="put changed settings back",
+        risk=Risk.REVERSIBLE,
+        ctx=ctx,
+        why="replication scopes go back to what they were; folders of this migration go",
+    )
+    return [*steps, put_back]

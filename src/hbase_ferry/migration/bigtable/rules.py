@@ -38,3 +38,10 @@ def java_class(value: str) -> str:
     if not _CLASS.fullmatch(value):
         raise ValueError(f"{quoted(value)} is not the name of a Java class")
     return value
+
+
+def qualifier(value: str) -> str:
+    """A marker of a bidirectional stream."""
+    if not _PROFILE.fullmatch(value):
+        raise ValueError(f"{quoted(value)} is not a qualifier: letters, digits, _ . and -, at most 50")
+    return value

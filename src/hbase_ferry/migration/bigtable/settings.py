@@ -67,6 +67,19 @@ class CompareSettings:
 
 
 @dataclass(frozen=True)
+class WayBackSettings:
+    """The stream from Bigtable back to HBase that is ready for a retreat: the qualifiers its template is started with.
+
+    The replication library's own defaults, the Dataflow template's and the README's are three different pairs.
+    """
+
+    hbase_qualifier: str
+    "hbaseQualifier: what marks writes that came from HBase"
+    cbt_qualifier: str
+    "cbtQualifier: what marks writes that came from Bigtable"
+
+
+@dataclass(frozen=True)
 class BigtableSettings:
     """One instance as the target, and what the replication library on the source is expected to run with."""
 
@@ -88,5 +101,7 @@ class BigtableSettings:
     "how long it counts at least"
     protect: bool = False
     "switch deletion protection of the created tables on"
+    way_back: WayBackSettings | None = None
+    "None: no stream back to HBase is planned"
     backfill: BackfillSettings = BackfillSettings()
     compare: CompareSettings = CompareSettings()

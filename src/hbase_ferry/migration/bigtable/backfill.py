@@ -1,0 +1,136 @@
+"""The history: copied by hbase-ferry itself, or by HBase's Export and Google's Beam pipelines as detached jobs.
+
+Whichever carries it, cells keep their timestamps, and the peer holds back every write since before the first row was
+read: what changed meanwhile is written over it later, in order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hbase_ferry.insight.format import count, size
+from hbase_ferry.migration.bigtable import beam
+from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, copy_subject
+from hbase_ferry.migration.bigtable.tables import schema_gate
+from hbase_ferry.migration.compare.copying import Copying, CopyState, copy_piece, copy_state
+from hbase_ferry.migration.context import generation
+from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
+from hbase_ferry.migration.steps.base import FerryStep, lost_gates
+from hbase_ferry.migration.steps.history import TakeSnapshot
+from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.view import Proof, View
+
+
+def backfill_step(ctx: BigtableContext, **common: Any) -> Step:
+    """The step for the engine of the settings; `common`: what every step has."""
+    return (PipelineBackfill if ctx.uses_beam else FerryBackfill)(ctx=ctx, **common)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backfill(FerryStep):
+    """What both ways have in common: what must hold before, and what is on record after."""
+
+    ctx: BigtableContext = field(repr=False)
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        return (self.holding(view, "while the history travels"), schema_gate(self, view, self.lane))
+
+    def waiting_for(self, view: View) -> str | None:
+        return None if backfilled(view, self.lane) else f"the history of {self.lane} is not copied yet"
+
+    def copied(self, view: View, note: str) -> Proof:
+        """The history is there."""
+        return Proof("backfilled", self.lane, view.at, {"generation": str(generation(view))}, note)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FerryBackfill(Backfill):
+    """Reads the source's table range by range over the wire and writes every cell with its time."""
+
+    def _copying(self, view: View) -> Copying:
+        return Copying(
+            subject=copy_subject(self.ctx, view, self.lane),
+            table=self.lane,
+            families=self.ctx.families(view, self.lane),
+            rows_per_range=self.ctx.bigtable.backfill.rows_per_range,
+            clock=self.ctx.clock,
+        )
+
+    def state(self, view: View) -> CopyState:
+        """How far the copy of the present attempt is."""
+        return copy_state(view.proofs, copy_subject(self.ctx, view, self.lane))
+
+    def work(self, view: View) -> Work | None:
+        return None if backfilled(view, self.lane) else copy_piece(self._copying(view), view.proofs)
+
+    def says(self, view: View) -> tuple[str, ...]:
+        rows = self.ctx.bigtable.backfill.rows_per_range
+        return (
+            f"reads {self.lane} on {self.name(Side.SOURCE)} in ranges of {count(rows)} rows, every version, "
+            f"and writes them to {self.name(Side.TARGET)} with their times",
+        )
+
+    def proves(self, view: View) -> Proof | None:
+        state = self.state(view)
+        if not state.done:
+            return None
+        left = f"; {count(state.skipped)} rows too large to copy" if state.skipped else ""
+        return self.copied(view, f"{count(state.rows)} rows, {size(state.bytes)} of {self.lane} copied{left}")
+
+    def progress(self, view: View) -> Progress | None:
+        state = self.state(view)
+        return Progress(state.rows, None, "rows", f"{count(state.rows)} rows, {size(state.bytes)} copied")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineBackfill(Backfill):
+    """An export on the source, then Google's pipeline, both detached on the source's edge node."""
+
+    def effects(self, view: View) -> tuple[Effect, ...]:
+        ctx, table = self.ctx, self.lane
+        done = True if backfilled(view, table) else None
+        folder = f"{ctx.bigtable.backfill.export_dir.rstrip('/')}/ferry-{ctx.run_id}"
+        export_id, import_id = self.jobs(view)
+        export, pipeline = beam.backfill_commands(
+            ctx.settings, ctx.bigtable, table, ctx.families(view, table), ctx.snapshot(view, table), folder,
+            export_id, import_id,
+        )  # fmt: skip
+        return (
+            self.job(view, Side.SOURCE, export_id, export, f"{table}, written to {folder}", done=done),
+            self.job(view, Side.SOURCE, import_id, pipeline, f"rows of {table} on {self.name(Side.TARGET)}", done=done),
+        )
+
+    def jobs(self, view: View) -> tuple[str, str]:
+        """Job ids of the present attempt."""
+        return self.ctx.job(view, "export", self.lane), self.ctx.job(view, "import", self.lane)
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        return (*super().gates(view), *lost_gates(view, self.jobs(view)))
+
+    def failure(self, view: View) -> str | None:
+        return None if backfilled(view, self.lane) else self.job_failure(view, *self.jobs(view))
+
+    def retries(self, view: View) -> tuple[str, ...]:
+        if self.failure(view) is None:
+            return ()
+        return tuple(job_id.rsplit("-", 1)[0] for job_id in self.jobs(view) if view.job(job_id) is not None)
+
+    def proves(self, view: View) -> Proof | None:
+        pipeline = view.job(self.jobs(view)[1])
+        if pipeline is None or not pipeline.succeeded:
+            return None
+        dropped = beam.dropped_by_import(pipeline)
+        left = f"; {count(dropped)} rows, cells or keys were dropped" if dropped else ""
+        return self.copied(view, f"the pipeline imported {self.lane}{left}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotForPipeline(TakeSnapshot):
+    """The snapshot the pipeline reads. The target's table exists already, and is empty."""
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        return (self.holding(view, "while the history travels"),)
+
+    def carried(self, view: View) -> bool:
+        return backfilled(view, self.lane)

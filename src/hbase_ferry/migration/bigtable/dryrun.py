@@ -1,0 +1,157 @@
+"""The dry-run peer: it counts what the library could not carry over and sends nothing. Reported, then removed.
+
+Its switch is a CONFIG of the peer, and with a CONFIG the library finds its connection keys only in core-site.xml
+(lab-bigtable.md §4): the endpoint that does not start shows it, and the peer is taken away again. The real peer has
+another id: a dry-run peer that is updated goes on counting (§4.7).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hbase_ferry.insight.format import duration
+from hbase_ferry.migration import commands
+from hbase_ferry.migration.bigtable.losses import counters_now, dry_run_losses
+from hbase_ferry.migration.bigtable.names import DRY_RUN, BigtableContext
+from hbase_ferry.migration.bigtable.peer import add_endpoint_peer
+from hbase_ferry.migration.bigtable.tables import schema_gate
+from hbase_ferry.migration.core import Action, Effect, Gate, Progress, Risk
+from hbase_ferry.migration.steps.base import FerryStep
+from hbase_ferry.migration.steps.prepare import Scope
+from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.view import Proof, View
+
+
+@dataclass(frozen=True, kw_only=True)
+class EarlyScope(Scope):
+    """Raises the scope before any peer of ours exists: a dry-run peer counts only writes that carry it."""
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        return tuple(gate for gate in super().gates(view) if gate.name != "peer.holding")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DryRun(FerryStep):
+    """A part of the dry run; each is done once the dry run's result is on record."""
+
+    ctx: BigtableContext = field(repr=False)
+
+    def result(self, view: View) -> Proof | None:
+        """What it counted."""
+        return view.proof("dry-run", self.ctx.dry_peer_id)
+
+    def superseded(self, view: View) -> bool:
+        return self.result(view) is not None or view.proof("holding", self.ctx.peer_id) is not None
+
+    def known(self, view: View) -> bool:
+        """Whether the source's peers were seen."""
+        return view.source.peers.current is not None
+
+    def removal(self) -> Action:
+        """Removes the dry-run peer."""
+        peer = self.ctx.dry_peer_id
+        return self.act(
+            Side.SOURCE,
+            "peer.remove",
+            {"id": peer},
+            f"remove_peer {commands.ruby(peer)}",
+            f"peer {peer}: it shipped nothing, nothing is lost with it",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddDryRunPeer(DryRun):
+    """Adds the dry-run peer and lets it read."""
+
+    def effects(self, view: View) -> tuple[Effect, ...]:
+        identity, peer = view.source.identity.current, view.source.peer(self.ctx.dry_peer_id)
+        cfs = {t.name: list(t.families) for t in self.ctx.settings.tables}
+        major = identity.major if identity else 2
+        add = add_endpoint_peer(self, self.ctx.dry_peer_id, cfs, {DRY_RUN: "true"}, major)
+        on = self.act(
+            Side.SOURCE,
+            "peer.enable",
+            {"id": self.ctx.dry_peer_id},
+            f"enable_peer {commands.ruby(self.ctx.dry_peer_id)}",
+            f"peer {self.ctx.dry_peer_id}: reads every WAL and counts",
+        )
+        known = self.known(view)
+        return (
+            Effect(add, (peer is not None) if known else None),
+            Effect(on, (peer is not None and peer.enabled) if known else None),
+        )
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        return tuple(schema_gate(self, view, t.name) for t in self.ctx.settings.tables)
+
+    def prior(self, view: View) -> Proof | None:
+        if not self.known(view) or view.source.peer(self.ctx.dry_peer_id) is not None:
+            return None
+        before = counters_now(view, self.ctx.dry_peer_id)
+        return Proof("before-dry-run", self.ctx.dry_peer_id, view.at, before, "the library's counters before it")
+
+    def undo(self, view: View) -> tuple[Action, ...]:
+        return () if view.source.peer(self.ctx.dry_peer_id) is None else (self.removal(),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountIncompatible(DryRun):
+    """Waits until the dry-run peer has read for its time on every server, and puts on record what it counted."""
+
+    def waiting_for(self, view: View) -> str | None:
+        return self._wait(view) if self.result(view) is None else None
+
+    def _wait(self, view: View) -> str | None:
+        before = view.proof("before-dry-run", self.ctx.dry_peer_id)
+        queues = view.source.queues(self.ctx.dry_peer_id)
+        if before is None or not queues:
+            return f"no queue of {self.ctx.dry_peer_id} was seen on {self.name(Side.SOURCE)}"
+        idle = sorted({queue.server for queue in queues if queue.running is False})
+        if idle:
+            return (
+                f"the dry-run peer does not run on {', '.join(idle[:3])}: with a CONFIG the library finds its keys only "
+                f"in core-site.xml. Put the google.bigtable.* keys there and restart the servers, or set dry_run: false"
+            )
+        waited, wanted = view.at - before.at, self.ctx.bigtable.dry_run_seconds
+        if waited < wanted:
+            return f"the dry run has counted for {duration(waited)} of {duration(wanted)}"
+        return "every server counted for its time" if view.source.servers.current is not None else "no counters seen"
+
+    def proves(self, view: View) -> Proof | None:
+        before = view.proof("before-dry-run", self.ctx.dry_peer_id)
+        queues = view.source.queues(self.ctx.dry_peer_id)
+        ran = bool(queues) and all(queue.running is not False for queue in queues)
+        if before is None or not ran or view.source.servers.current is None:
+            return None
+        if view.at - before.at < self.ctx.bigtable.dry_run_seconds:
+            return None
+        counted = [loss.text for loss in dry_run_losses(self.ctx, view, before.basis)]
+        basis = {f"line.{n}": text for n, text in enumerate(counted)}
+        return Proof("dry-run", self.ctx.dry_peer_id, view.at, basis, "; ".join(counted) or "nothing incompatible")
+
+    def progress(self, view: View) -> Progress | None:
+        before = view.proof("before-dry-run", self.ctx.dry_peer_id)
+        if before is None:
+            return None
+        counted = [loss.text for loss in dry_run_losses(self.ctx, view, before.basis)]
+        wanted = int(self.ctx.bigtable.dry_run_seconds)
+        return Progress(min(wanted, int(view.at - before.at)), wanted, "seconds", "; ".join(counted))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveDryRunPeer(DryRun):
+    """Removes the dry-run peer; the real one gets an id of its own."""
+
+    risk: Risk = Risk.REVERSIBLE
+
+    def superseded(self, view: View) -> bool:
+        return False
+
+    def effects(self, view: View) -> tuple[Effect, ...]:
+        gone = view.source.peer(self.ctx.dry_peer_id) is None
+        return (Effect(self.removal(), gone if self.known(view) else None),)
+
+    def waiting_for(self, view: View) -> str | None:
+        """Gone before it ever counted is not a dry run that ended."""
+        counted = self.result(view) or view.proof("holding", self.ctx.peer_id)
+        return None if counted else "the dry run has no result yet"

@@ -1,0 +1,94 @@
+"""The loss ledger of one migration: from the servers' counters, the journal's memory of them, the sample and the copy.
+
+Invariant: an entry that loses something closes the cutover until its gate, which carries the number, is accepted with a
+reason. What the counters showed is put on disk as it grows, since a restarted server begins at 0 again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hbase_ferry.insight.bigtable.ledger import Loss, Sampled, ledger, remembered, totals, unseen
+from hbase_ferry.insight.checks.base import TableWish
+from hbase_ferry.migration.bigtable.beam import dropped_by_import
+from hbase_ferry.migration.bigtable.names import BigtableContext, copy_subject
+from hbase_ferry.migration.bigtable.sample import SAMPLED
+from hbase_ferry.migration.compare.copying import copy_state
+from hbase_ferry.migration.core import Gate
+from hbase_ferry.migration.settings import Settings
+from hbase_ferry.model.view import Proof, View
+
+MEMORY = "cursor.losses"
+"""Kind of the proof that keeps what the counters showed; only the newest is kept."""
+
+
+def remember(view: View, settings: Settings) -> Proof | None:
+    """What of this view's counters has to be on disk; None: nothing of weight changed, or nothing was read."""
+    servers = view.source.servers.current
+    known = _memory(view, settings.peer_id)
+    found = remembered(known, servers, settings.peer_id) if servers else None
+    if found is None or not found:
+        return None
+    return Proof(MEMORY, settings.peer_id, view.at, found, "the library's loss counters, as the servers show them")
+
+
+def counters_now(view: View, peer_id: str) -> dict[str, str]:
+    """The loss counters of a peer as they stand, as the memory keeps them."""
+    return dict(remembered({}, view.source.servers.current or (), peer_id) or {})
+
+
+def losses(ctx: BigtableContext, view: View) -> tuple[Loss, ...]:
+    """Every entry, those that close the cutover first."""
+    return _ledger(ctx, view, ctx.peer_id, _memory(view, ctx.peer_id), _sampled(ctx, view))
+
+
+def dry_run_losses(ctx: BigtableContext, view: View, before: Mapping[str, str]) -> tuple[Loss, ...]:
+    """What the dry-run peer counted since `before`."""
+    return _ledger(ctx, view, ctx.dry_peer_id, before, Sampled())
+
+
+def loss_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
+    """One gate an entry: closed until accepted where something is lost, a warning where nothing is."""
+    return tuple(
+        Gate(
+            loss.gate,
+            False,
+            f"{loss.text}. {loss.remedy}" + (f"; or accept {loss.gate} with a reason" if loss.closes else ""),
+            str(loss.count),
+            "0",
+            waivable=loss.closes,
+            warning=not loss.closes,
+        )
+        for loss in losses(ctx, view)
+    )
+
+
+def _memory(view: View, peer_id: str) -> Mapping[str, str]:
+    proof = view.proof(MEMORY, peer_id)
+    return proof.basis if proof is not None else {}
+
+
+def _ledger(
+    ctx: BigtableContext, view: View, peer_id: str, memory: Mapping[str, str], sampled: Sampled
+) -> tuple[Loss, ...]:
+    servers = view.source.servers.current or ()
+    wishes = tuple(TableWish(t.name, t.families) for t in ctx.settings.tables)
+    counted = totals(servers, peer_id, memory)
+    return ledger(view, peer_id, counted, tables=wishes, sampled=sampled, gone=unseen(servers, memory))
+
+
+def _sampled(ctx: BigtableContext, view: View) -> Sampled:
+    names = [table.name for table in ctx.settings.tables]
+    samples = {name: proof.basis for name in names if (proof := view.proof(SAMPLED, name)) is not None}
+    copies = {name: copy_state(view.proofs, copy_subject(ctx, view, name)) for name in names}
+
+    def of(key: str, name: str) -> int:
+        return int(samples.get(name, {}).get(key, "0"))
+
+    return Sampled(
+        skipped_rows={n: max(of("skipped_rows", n), copies[n].skipped) for n in names},
+        large_cells={n: of("large_cells", n) for n in names},
+        long_keys={n: of("long_keys", n) for n in names},
+        reverse_timestamps={n: max(of("reverse_timestamps", n), copies[n].clamped) for n in names},
+        backfill_dropped={n: dropped_by_import(view.job(ctx.job(view, "import", n))) for n in names},
+    )

@@ -1,0 +1,65 @@
+"""The context of a migration to Bigtable, and the words for its instance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hbase_ferry.insight.bigtable import library
+from hbase_ferry.migration.bigtable.settings import BackfillEngine, BigtableSettings, CompareEngine
+from hbase_ferry.migration.context import Context, generation, standing
+from hbase_ferry.model.view import View
+
+DRY_RUN = "google.bigtable.replication.enable_dry_run"
+"""Switches a peer to counting only; read from the peer's own CONFIG (bigtable.md §1.1)."""
+
+
+@dataclass(frozen=True)
+class BigtableContext(Context):
+    """Settings and run id of a migration whose target is an instance."""
+
+    @property
+    def bigtable(self) -> BigtableSettings:
+        """The target's own settings. Raises ValueError for another kind of target: a caller's bug."""
+        if self.settings.target.bigtable is None:
+            raise ValueError(f"{self.settings.target.name} is no Bigtable instance")
+        return self.settings.target.bigtable
+
+    @property
+    def uses_beam(self) -> bool:
+        """Whether Google's pipelines carry the history."""
+        return self.bigtable.backfill.engine is not BackfillEngine.FERRY
+
+    @property
+    def uses_snapshot(self) -> bool:
+        """Whether the history is read from a snapshot."""
+        return self.bigtable.backfill.engine is BackfillEngine.IMPORTSNAPSHOT
+
+    @property
+    def uses_hash_table(self) -> bool:
+        """Whether equality is proved by HashTable and sync-table."""
+        return self.bigtable.compare.engine is CompareEngine.SYNC_TABLE
+
+    @property
+    def dry_peer_id(self) -> str:
+        """The dry-run peer's own id: an id that was used once keeps its counters until the servers restart."""
+        return f"{self.peer_id}_dry"
+
+    def endpoint(self, major: int) -> str:
+        """The endpoint class for that HBase line."""
+        return self.bigtable.endpoint or library.endpoint_class(major)
+
+
+def copy_subject(ctx: Context, view: View, table: str) -> str:
+    """What the proofs of a table's copy in the present attempt speak of."""
+    return ctx.job(view, "copy", table)
+
+
+def instance_path(settings: BigtableSettings) -> str:
+    """The instance as Google's API names it."""
+    return f"projects/{settings.project}/instances/{settings.instance}"
+
+
+def backfilled(view: View, table: str) -> bool:
+    """Whether the table's history was copied for the peer that holds its writes back, into the table as it is."""
+    proof = standing(view, "backfilled", table, f"table:{table}")
+    return proof is not None and proof.basis.get("generation") == str(generation(view))

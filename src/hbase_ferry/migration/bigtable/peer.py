@@ -1,0 +1,136 @@
+"""The peer with Google's endpoint: a fresh WAL first, then born DISABLED, then running on every region server.
+
+A new peer reads the open WAL from its beginning, and edits older than the peer arrive too (lab-bigtable.md §3); a roll
+before it keeps that small. add_peer answers ok for a peer that cannot start, and the peer shows ENABLED with lag 0:
+only `running` of every queue tells (§4.3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hbase_ferry.migration import commands
+from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, instance_path
+from hbase_ferry.migration.bigtable.tables import schema_gate
+from hbase_ferry.migration.context import standing
+from hbase_ferry.migration.core import Action, Caller, Gate, Work
+from hbase_ferry.migration.steps.base import FerryStep
+from hbase_ferry.migration.steps.catchup import EnablePeer
+from hbase_ferry.migration.steps.prepare import AddPeer, Queues
+from hbase_ferry.model.cluster import Peer, Side
+from hbase_ferry.model.view import Proof, View
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollWals(FerryStep):
+    """Has every region server begin a new WAL. No look at a cluster shows that: it is on record once answered."""
+
+    def work(self, view: View) -> Work | None:
+        return None if self._rolled(view) else Work(f"roll the WALs of {self.name(Side.SOURCE)}", self._roll, True)
+
+    def _roll(self, clusters: Mapping[Side, Caller]) -> Proof:
+        clusters[Side.SOURCE].call("wal.roll", {})
+        note = f"every region server of {self.name(Side.SOURCE)} began a new WAL"
+        return Proof("rolled", self.ctx.peer_id, 0.0, {}, note)
+
+    def says(self, view: View) -> tuple[str, ...]:
+        return (f"wal_roll '<server>' for every region server of {self.name(Side.SOURCE)}",)
+
+    def waiting_for(self, view: View) -> str | None:
+        return None if self._rolled(view) else f"the WALs of {self.name(Side.SOURCE)} were not rolled"
+
+    def _rolled(self, view: View) -> bool:
+        there = view.source.peer(self.ctx.peer_id) is not None
+        return there or standing(view, "rolled", self.ctx.peer_id, "add-peer") is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddEndpointPeer(AddPeer):
+    """Adds the peer with Google's endpoint class, DISABLED. No CONFIG: it would lose the connection's keys."""
+
+    ctx: BigtableContext = field(repr=False)
+
+    def adding(self, view: View, major: int) -> Action:
+        return add_endpoint_peer(self, self.ctx.peer_id, self.table_cfs(), {}, major)
+
+    def carried(self, view: View, table: str) -> bool | None:
+        return backfilled(view, table)
+
+    def key(self, view: View) -> str | None:
+        """What the peer leads to, for sentences."""
+        return instance_path(self.ctx.bigtable)
+
+    def same(self, peer: Peer, view: View) -> bool:
+        identity = view.source.identity.current
+        wanted = self.ctx.endpoint(identity.major if identity else 2)
+        return self.same_tables(peer) and peer.endpoint == wanted and not peer.config
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        return (*super().gates(view), *(schema_gate(self, view, t.name) for t in self.ctx.settings.tables))
+
+
+def add_endpoint_peer(
+    step: FerryStep, peer_id: str, table_cfs: Mapping[str, list[str]], config: Mapping[str, str], major: int
+) -> Action:
+    """The action that adds a peer with Google's endpoint, DISABLED."""
+    assert isinstance(step.ctx, BigtableContext)
+    settings, endpoint = step.ctx.settings, step.ctx.endpoint(major)
+    return step.act(
+        Side.SOURCE,
+        "peer.add",
+        {
+            "id": peer_id,
+            "cluster_key": "",
+            "table_cfs": {t: list(f) for t, f in table_cfs.items()},
+            "bandwidth": settings.peer_bandwidth,
+            "serial": settings.peer_serial,
+            "window_ok": major == 1,
+            "endpoint": endpoint,
+            "config": dict(config),
+        },
+        commands.add_endpoint_peer(peer_id, endpoint, table_cfs, config, born_disabled=major != 1),
+        f"peer {peer_id} on {step.name(Side.SOURCE)}: from now on every WAL is kept until it is shipped",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningQueues(Queues):
+    """Every region server holds the peer's queue, and its endpoint has started there.
+
+    A disabled peer's endpoint is created and connects; only shipping waits (bigtable.md §1.3).
+    """
+
+    def idle(self, view: View) -> tuple[str, ...]:
+        """Servers where the endpoint does not run."""
+        queues = view.source.queues(self.ctx.peer_id)
+        return tuple(sorted({q.server for q in queues if q.running is False}))
+
+    def waiting_for(self, view: View) -> str | None:
+        text = super().waiting_for(view)
+        idle = self.idle(view)
+        if text and idle and not self.dark(view):
+            return (
+                f"the endpoint of {self.ctx.peer_id} does not run on {len(idle)} region servers, {', '.join(idle[:3])}: "
+                f"they lack the library or its keys, and abort when their retries are over; see the peer's causes"
+            )
+        return text
+
+    def proves(self, view: View) -> Proof | None:
+        return None if self.idle(view) else super().proves(view)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnableEndpointPeer(EnablePeer):
+    """Lets the peer ship, once the history is there and nothing of the schema is missing."""
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        copied = (
+            Gate(
+                f"backfilled.{t.name}",
+                backfilled(view, t.name),
+                f"the history of {t.name} must be on {self.name(Side.TARGET)} before anything is shipped over it",
+            )
+            for t in self.ctx.settings.tables
+        )
+        return (*copied, *(schema_gate(self, view, t.name) for t in self.ctx.settings.tables))

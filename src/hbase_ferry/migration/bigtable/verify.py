@@ -1,0 +1,182 @@
+"""The comparison of both sides: cell by cell by hbase-ferry itself, or by HashTable and Google's sync-table.
+
+What differs is read again until it is equal or stands still. A difference that stays is a failure, until somebody
+accepts exactly that many with a reason: mutations the library dropped show here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hbase_ferry.insight.format import count
+from hbase_ferry.migration.bigtable import beam
+from hbase_ferry.migration.bigtable.names import BigtableContext
+from hbase_ferry.migration.compare.pieces import Comparison, CompareState, compare_piece, compare_state
+from hbase_ferry.migration.compare.report import report
+from hbase_ferry.migration.context import hash_directory
+from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
+from hbase_ferry.migration.steps.base import FerryStep
+from hbase_ferry.migration.steps.catchup import drained_gate
+from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.view import View
+
+
+def verify_step(ctx: BigtableContext, *, final: bool, **common: Any) -> Step:
+    """The step for the engine of the settings; `common`: what every step has."""
+    return (HashVerify if ctx.uses_hash_table else CellVerify)(ctx=ctx, final=final, **common)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InstanceVerify(FerryStep):
+    """Compares one table. `final`: after the drain, where nothing may differ."""
+
+    ctx: BigtableContext = field(repr=False)
+    final: bool = False
+
+    def kind(self, view: View) -> str:
+        """Part of the ids: a new proof of the drain asks for a new final comparison."""
+        return f"final{sum(p.kind == 'drained' for p in view.proofs) or 1}" if self.final else "live"
+
+    def attempt(self, view: View, tool: str) -> str:
+        """Id of the present attempt."""
+        return self.ctx.job(view, f"{self.kind(view)}-{tool}", self.lane)
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        drained = (drained_gate(view, self.ctx.peer_id),) if self.final else ()
+        found = self.found(view)
+        if not found:
+            return drained
+        name, text = self.acceptance(found), f"{count(found)} differences of {self.lane} are to be accepted as they are"
+        return (*drained, Gate(name, False, text, str(found), "0", waivable=True, warning=True))
+
+    def acceptance(self, found: int) -> str:
+        """The gate that accepts exactly so many differences."""
+        return f"different.{self.lane}.{found}"
+
+    def found(self, view: View) -> int:
+        """How many differences the finished comparison found; 0: none, or not finished."""
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellVerify(InstanceVerify):
+    """Reads both sides range by range and compares every cell, version and time."""
+
+    def state(self, view: View) -> CompareState:
+        """Where the present attempt stands."""
+        return compare_state(view.proofs, self.attempt(view, "compare"))
+
+    def _comparison(self, view: View) -> Comparison | None:
+        table, writes, own = view.source.table(self.lane), view.source.table_writes(self.lane), self.ctx.bigtable.compare
+        if table is None:
+            return None
+        starts = tuple(sorted(region.start_hex for region in writes.regions)) if writes else ()
+        return Comparison(
+            subject=self.attempt(view, "compare"),
+            table=self.lane,
+            kept=table.families,
+            families=self.ctx.families(view, self.lane),
+            rows_per_range=own.rows_per_range,
+            recheck_seconds=own.recheck_seconds,
+            versions=own.versions,
+            share=1.0 if self.final or not starts else own.live_share,
+            starts=starts,
+            clock=self.ctx.clock,
+        )
+
+    def work(self, view: View) -> Work | None:
+        comparison = self._comparison(view)
+        return compare_piece(comparison, view.proofs) if comparison is not None else None
+
+    def says(self, view: View) -> tuple[str, ...]:
+        share = "every row" if self.final else f"{self.ctx.bigtable.compare.live_share:.0%} of the rows"
+        state = self.state(view)
+        plan = f"reads {share} of {self.lane} on both sides: every cell, version and time; changes nothing"
+        return (plan, *(report(self.lane, state) if state.begun else ()))
+
+    def waiting_for(self, view: View) -> str | None:
+        if self.state(view).done:
+            return None
+        if view.source.table(self.lane) is None:
+            return f"{self.lane} on {self.name(Side.SOURCE)} was not seen"
+        return f"{self.lane} is not compared to its end"
+
+    def found(self, view: View) -> int:
+        state = self.state(view)
+        return state.result.different + state.result.not_compared + (state.pending if self.final else 0) if state.done else 0
+
+    def failure(self, view: View) -> str | None:
+        state, found = self.state(view), self.found(view)
+        if not state.done or (not found and not state.broken_off) or self.superseded(view):
+            return None
+        if self.acceptance(found) in view.waivers and not state.broken_off:
+            return None
+        lines = report(self.lane, state)
+        return f"{lines[0]}. See the report; repair, or accept gate {self.acceptance(found)} with a reason"
+
+    def retries(self, view: View) -> tuple[str, ...]:
+        return (self.attempt(view, "compare").rsplit("-", 1)[0],) if self.failure(view) else ()
+
+    def progress(self, view: View) -> Progress | None:
+        state, writes = self.state(view), view.source.table_writes(self.lane)
+        starts = sorted(region.start_hex for region in writes.regions) if writes else []
+        rows = f"{count(state.result.rows)} rows compared, {count(state.result.different)} differ"
+        pending = f", {count(state.pending)} looked at again" if state.pending else ""
+        return Progress(state.passed(starts), len(starts) or None, "regions", rows + pending)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HashVerify(InstanceVerify):
+    """HashTable on the source, then Google's sync-table; its counters decide, its exit code says nothing."""
+
+    def jobs(self, view: View) -> tuple[str, str]:
+        """Job ids of the present attempt."""
+        return self.attempt(view, "hash"), self.attempt(view, "sync")
+
+    def effects(self, view: View) -> tuple[Effect, ...]:
+        hash_id, sync_id = self.jobs(view)
+        base = hash_directory(self.ctx, view)
+        folder = f"{base}/{hash_id}" if base else "<hash directory>"
+        settings, own = self.ctx.settings, self.ctx.bigtable
+        end = None if self.final else self._end_ms(view)
+        hashes, sync = beam.compare_commands(
+            settings, own, self.lane, self.ctx.families(view, self.lane), folder, hash_id, sync_id, end
+        )
+        unknown = () if base else ("source file system",)
+        return (
+            self.job(view, Side.SOURCE, hash_id, hashes, f"reads {self.lane}, writes hashes to {folder}", unknown=unknown),
+            self.job(view, Side.SOURCE, sync_id, sync, f"reads {self.lane} on both sides", unknown=unknown),
+        )
+
+    def _end_ms(self, view: View) -> int | None:
+        """Writes younger than this may still be on their way."""
+        identity = view.source.identity.current
+        return identity.time_ms - self.ctx.settings.gates.max_lag_ms if identity else None
+
+    def found(self, view: View) -> int:
+        result = beam.sync_result(view.job(self.jobs(view)[1]))
+        return result.different or 0
+
+    def failure(self, view: View) -> str | None:
+        if failed := self.job_failure(view, *self.jobs(view)):
+            return failed
+        state = view.job(self.jobs(view)[1])
+        if state is None or not state.succeeded:
+            return None
+        result = beam.sync_result(state)
+        if result.different is None:
+            return f"job {state.id} ended with 0 but printed no counters: nothing is proved"
+        if result.different and self.final and self.acceptance(result.different) not in view.waivers:
+            return f"sync-table found {count(result.different)} ranges of {self.lane} that differ; 0 are allowed"
+        return None
+
+    def retries(self, view: View) -> tuple[str, ...]:
+        if self.failure(view) is None:
+            return ()
+        return tuple(job_id.rsplit("-", 1)[0] for job_id in self.jobs(view) if view.job(job_id) is not None)
+
+    def progress(self, view: View) -> Progress | None:
+        states = [view.job(job_id) for job_id in self.jobs(view)]
+        return Progress(sum(state is not None and state.succeeded for state in states), len(states), "jobs")
+
