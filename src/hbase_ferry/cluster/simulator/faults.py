@@ -4,6 +4,9 @@ Lasting kinds (`heal` takes them back):
   unreachable   calls fail at once: edge node or agent away      hung     calls never answer
   network       the other side cannot reach this cluster         frozen   hung and network (a stopped process)
   slow          details: method, seconds more                    error    details: method, cls, text
+  refused       unreachable and network (a stopped service)
+  permission    details: names, of the permissions that the account of an instance lacks
+  routing       details: profile, of an instance: routed to any cluster
 Done at once:
   server_dies   details: server (index): regions move, its queues are claimed as recovered ones
   server_joins  details: server            region_moves  details: table, region, to        roll
@@ -25,7 +28,7 @@ from hbase_ferry.model.cluster import Side
 if TYPE_CHECKING:
     from hbase_ferry.cluster.simulator.world import World
 
-LASTING = ("unreachable", "hung", "network", "frozen", "slow", "error")
+LASTING = ("unreachable", "hung", "network", "frozen", "refused", "slow", "error", "permission", "routing")
 FAILOVER_MS = 5_000
 
 
@@ -62,10 +65,14 @@ class Faults:
 
     def cut_off(self, side: Side) -> bool:
         """Whether the other side cannot reach it."""
-        return (side, "network") in self._lasting or (side, "frozen") in self._lasting
+        return any((side, kind) in self._lasting for kind in ("network", "frozen", "refused"))
 
     def unreachable(self, side: Side) -> bool:
-        return (side, "unreachable") in self._lasting
+        return (side, "unreachable") in self._lasting or (side, "refused") in self._lasting
+
+    def details(self, side: Side, kind: str) -> dict[str, Any]:
+        """Of a lasting fault; empty where it is not there."""
+        return self._lasting.get((side, kind), {})
 
     def hung(self, side: Side) -> bool:
         return (side, "hung") in self._lasting or (side, "frozen") in self._lasting

@@ -17,6 +17,7 @@ from typing import Any
 from hbase_ferry.cluster.simulator.cluster import HEARTBEAT_MS, SimCluster
 from hbase_ferry.cluster.simulator.faults import Faults
 from hbase_ferry.cluster.simulator.hdfs import Archived, Area
+from hbase_ferry.cluster.simulator.instance import SimInstance
 from hbase_ferry.cluster.simulator.jobs import JobBook
 from hbase_ferry.cluster.simulator.replication import Route, SimPeer
 from hbase_ferry.cluster.simulator.rows import KeyBook
@@ -60,6 +61,8 @@ class World:
         self.keys = KeyBook()
         self.random = random.Random(f"world/{seed}")
         self.clusters: dict[Side, SimCluster] = {}
+        self.instance: SimInstance | None = None
+        "the target, where it is a Bigtable instance; then there is one cluster"
         self.areas: dict[str, Area] = {}
         self.outside_keys: set[str] = set()
         "cluster keys of clusters outside the pair that answer and take every edit"
@@ -155,7 +158,7 @@ class World:
     def _tick(self) -> None:
         now = self.now_ms
         for writer in self.writers:
-            if writer.side is not None and now >= self._awake_ms:
+            if writer.side in self.clusters and now >= self._awake_ms:
                 writer.tick(self.clusters[writer.side], now, TICK_MS)
         number = (now - self.start_ms) // TICK_MS
         for cluster in self.clusters.values():
@@ -191,10 +194,11 @@ class World:
         except Exception as error:
             operation.error, operation.done = error, True
             return
-        operation.due_ms = self.now_ms + self._lasting(seconds)
+        operation.due_ms = self.now_ms + self.lasting_ms(seconds)
         self.at(operation.due_ms, lambda: self._resume(operation))
 
-    def _lasting(self, seconds: float) -> int:
+    def lasting_ms(self, seconds: float) -> int:
+        """What an operation of that length takes here: less where a person waits for it."""
         wanted = round(seconds * 1000)
         return min(LIVE_LIMIT_MS, round(wanted * LIVE_SCALE)) if self._live else wanted
 
@@ -202,6 +206,8 @@ class World:
 
     def reaches(self, cluster: SimCluster, cluster_key: str) -> SimCluster | None:
         """The other side, if `cluster_key` is its and it can be reached."""
+        if cluster.side.other not in self.clusters:
+            return None
         other = self.other(cluster)
         known = cluster_key == other.cluster_key
         return other if known and not self.faults.cut_off(other.side) else None
