@@ -13,7 +13,7 @@ from hbase_ferry.insight.checks import clusters, peers, room, tables
 from hbase_ferry.insight.checks.base import Ask, Finding, Severity, TableWish
 from hbase_ferry.model.view import View
 
-__all__ = ["SETTINGS_KEYS", "Finding", "Severity", "TableWish", "preflight"]
+__all__ = ["SETTINGS_KEYS", "Finding", "Severity", "TableWish", "preflight", "source_checks"]
 
 SETTINGS_KEYS: tuple[str, ...] = (
     "dfs.replication",
@@ -49,3 +49,8 @@ def preflight(
     ask = Ask(view, tuple(tables_), peer_id, min_free_fraction, skip_tmp, run_id, max_skew_ms)
     modules = (clusters, tables, peers, room)
     return tuple(finding for module in modules for finding in module.findings(ask))
+
+
+def source_checks(ask: Ask) -> tuple[Finding, ...]:
+    """The findings that hold whatever the target is, in a fixed order: for a target that is no HBase cluster."""
+    return tuple(finding for module in (clusters, tables, peers, room) for finding in module.source_findings(ask))

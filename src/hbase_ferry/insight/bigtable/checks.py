@@ -1,11 +1,18 @@
-"""Every check of a crossing to Bigtable before anything is changed. See `preflight`."""
+"""Every check of a crossing to Bigtable before anything is changed: one named finding each. Pure; sends nothing.
+
+Invariant: each check answers in every view, and what could not be observed is `unknown`, never `ok`. Names are stable:
+they are gate names (`preflight.<check>`); those of Bigtable begin with `bt.`, the others are `insight.preflight`'s own.
+Called by the plan's first step.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hbase_ferry.insight.bigtable.pages import BigtableWish
-from hbase_ferry.insight.checks.base import Finding, TableWish
+from hbase_ferry.insight.bigtable import instance_checks, library, server_checks, source_checks
+from hbase_ferry.insight.bigtable.pages import BigtableWish, Question
+from hbase_ferry.insight.checks.base import Ask, Finding, TableWish
+from hbase_ferry.insight.preflight import source_checks as generic_checks
 from hbase_ferry.model.view import View
 
 __all__ = ["BigtableWish", "preflight"]
@@ -20,5 +27,10 @@ def preflight(
     min_free_fraction: float = 0.15,
     run_id: str = "",
 ) -> tuple[Finding, ...]:
-    """All findings in a fixed order, one a check."""
-    return ()
+    """All findings in a fixed order, one a check: the source's own, the servers' pages, the instance."""
+    identity = view.source.identity.value
+    endpoint = wish.endpoint or library.endpoint_class(identity.major if identity else 2)
+    ask = Ask(view, tuple(tables), peer_id, min_free_fraction, run_id=run_id, endpoint=endpoint)
+    question = Question(ask, wish)
+    modules = (source_checks, server_checks, instance_checks)
+    return (*generic_checks(ask), *(finding for module in modules for finding in module.findings(question)))

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hbase_ferry.insight.bigtable import library
-from hbase_ferry.model.cluster import ServerFacts
+from hbase_ferry.insight.checks.base import Ask
+from hbase_ferry.model.cluster import ClusterView, ServerFacts
 
 _LINE = re.compile(r"-(\d)\.x-")
 MASTER = "master"
@@ -31,11 +32,29 @@ class BigtableWish:
     "a peer that only counts comes first"
     emulator: bool = False
     "the target is an emulator: no credentials, no instance admin"
+    endpoint: str = ""
+    "endpoint class; empty: Google's for the source's HBase line"
 
     @property
     def profile(self) -> str:
         """The app profile's id as the instance knows it."""
         return self.app_profile or "default"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What the Bigtable checks look at."""
+
+    ask: Ask
+    wish: BigtableWish
+
+    @property
+    def source(self) -> ClusterView:
+        return self.ask.view.source
+
+    @property
+    def target(self) -> ClusterView:
+        return self.ask.view.target
 
 
 def read(servers: Iterable[ServerFacts]) -> tuple[ServerFacts, ...]:
@@ -89,8 +108,3 @@ def credentials(facts: ServerFacts) -> str:
         return library.NULL_CREDENTIAL
     order = (library.JSON_VALUE, library.KEY_FILE, library.P12_FILE, library.CUSTOM_CREDENTIALS)
     return next((key for key in order if value(facts, key)), "")
-
-
-def host(server: str) -> str:
-    """The host of host,port,startcode."""
-    return server.split(",", 1)[0]

@@ -55,10 +55,10 @@ def rollout(servers: Sequence[ServerFacts], wish: BigtableWish) -> Rollout:
 
 
 def lacking(facts: ServerFacts, wish: BigtableWish) -> tuple[str, ...]:
-    """What a server still lacks of the wish, as words; empty: nothing."""
+    """What a server still lacks of the wish, as words; empty: nothing. A master needs the class only, not the keys."""
     found = [] if library_jars(facts, wish.library) else [f"no jar {wish.library}…"]
-    wanted = {library.PROJECT: wish.project, library.INSTANCE: wish.instance, library.APP_PROFILE: wish.app_profile}
-    for key, wished in wanted.items():
+    keys = {library.PROJECT: wish.project, library.INSTANCE: wish.instance, library.APP_PROFILE: wish.app_profile}
+    for key, wished in (keys if facts.role != MASTER else {}).items():
         there = value(facts, key)
         if there != wished:
             found.append(f"{key} is {there or 'not set'}, not {wished or 'unset'}")

@@ -34,7 +34,8 @@ __all__ = ["Rate", "Retry", "causes", "rates", "retries", "spin_cost"]
 def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterView) -> tuple[Cause, ...]:
     """Every cause that the newest views show, the likeliest first; empty: none is seen, which does not mean none is.
 
-    The ways to diverge come last: they stop nothing. Tables are compared only where the source's view holds them.
+    The ways to diverge come last: they stop nothing. What a disabled peer will find missing may not be there yet on
+    purpose. Tables are compared only where the source's view holds them.
     """
     if not source_history:
         return ()
@@ -98,7 +99,7 @@ def _schema(peer: Peer, source: ClusterView, target: ClusterView, tries: Sequenc
         if fault is not None:
             kind = "namespaced table" if ":" in name else "illegal name"
             yield Cause(kind, fault + _tried(tries), f"take {name} out of the peer's table CFs")
-    if target.tables.current is None:
+    if target.tables.current is None or not peer.enabled:
         return
     for table, families in covered_tables(peer, source):
         there = target.table(table.name)

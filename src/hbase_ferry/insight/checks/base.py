@@ -47,10 +47,13 @@ class Ask:
     skip_tmp: bool | None = None
     run_id: str = ""
     max_skew_ms: int = 30_000
+    endpoint: str = ""
+    "the endpoint class of this migration's peer; empty: HBase's own, and the target is an HBase cluster"
 
     @property
-    def sides(self) -> tuple[ClusterView, ClusterView]:
-        return self.view.source, self.view.target
+    def sides(self) -> tuple[ClusterView, ...]:
+        """The HBase clusters of the migration."""
+        return (self.view.source,) if self.endpoint else (self.view.source, self.view.target)
 
 
 def join(check: str, parts: Iterable[Finding], ok: str, side: Side | None = None) -> Finding:

@@ -34,6 +34,20 @@ def findings(ask: Ask) -> Iterator[Finding]:
     )
 
 
+def source_findings(ask: Ask) -> Iterator[Finding]:
+    """Those that ask nothing of an HBase target."""
+    name = ask.view.source.name
+    version = ask.view.source.identity.current.hbase_version if ask.view.source.identity.current else ""
+    yield join("versions", _version(ask.view.source), f"HBase {version} is a line hbase-ferry speaks to")
+    yield join("version-cautions", _cautions(ask), "this source's version needs no special care")
+    yield join("replication-on", _replication(ask), "replication is on")
+    yield join("servers", _servers(ask), f"{name} has live region servers and no dead one")
+    yield join("regions-in-transition", _transition(ask), "no region is in transition")
+    yield join("snapshots-on", _snapshots_on(ask), f"{name} allows snapshots, and none expires by itself")
+    yield join("wal-compression", _wal_compression(ask), "WALs are not compressed")
+    yield join("permissions", _permissions(ask), f"authorization is off on {name}: every user may do each step")
+
+
 def identities(ask: Ask) -> Finding:
     """Two clusters that are one would be migrated onto themselves."""
     check = "identities"
@@ -148,7 +162,7 @@ def _wal_compression(ask: Ask) -> Iterator[Finding]:
 
 
 def _bulk_loads(ask: Ask) -> Iterator[Finding]:
-    source, target = ask.sides
+    source, target = ask.view.source, ask.view.target
     if source.identity.current is None:
         yield missing("", source, "hbase.replication.bulkload.enabled", source.identity)
     elif not flag(source, "hbase.replication.bulkload.enabled", False):

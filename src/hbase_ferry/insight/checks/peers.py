@@ -22,6 +22,14 @@ def findings(ask: Ask) -> Iterator[Finding]:
     yield _back(ask)
 
 
+def source_findings(ask: Ask) -> Iterator[Finding]:
+    """Those that ask nothing of an HBase target."""
+    yield _valid(ask)
+    yield _free(ask)
+    yield _left_behind(ask)
+    yield _others(ask)
+
+
 def _valid(ask: Ask) -> Finding:
     """HBase refuses '-' (recovered queues are named <peer>-<server>, HBASE-11394); the rest keeps it
     typeable."""
@@ -53,8 +61,8 @@ def _free(ask: Ask) -> Finding:
 def _differs(ask: Ask, peer: Peer) -> str:
     """What tells the peer from the one this migration would add; empty: nothing."""
     target = ask.view.target.identity.current
-    if peer.endpoint:
-        return f"its endpoint is {peer.endpoint}"
+    if peer.endpoint != ask.endpoint:
+        return f"its endpoint is {peer.endpoint or 'that of HBase'}"
     if peer.replicate_all or peer.namespaces:
         return "it ships more than these tables"
     if {name: set(cfs) for name, cfs in peer.table_cfs.items()} != {
@@ -63,6 +71,8 @@ def _differs(ask: Ask, peer: Peer) -> str:
         return (
             f"it ships {', '.join(sorted(peer.table_cfs)[:3]) or 'no table'}, with other tables or families"
         )
+    if ask.endpoint:
+        return f"it has a CONFIG of its own: {', '.join(sorted(peer.config)[:3])}" if peer.config else ""
     if target is not None and not same_key(peer.cluster_key, target.cluster_key):
         return f"it ships to {peer.cluster_key}, and {ask.view.target.name} is {target.cluster_key}"
     return ""

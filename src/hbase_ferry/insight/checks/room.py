@@ -19,6 +19,12 @@ def findings(ask: Ask) -> Iterator[Finding]:
     yield _leftovers(ask)
 
 
+def source_findings(ask: Ask) -> Iterator[Finding]:
+    """Those that ask nothing of an HBase target."""
+    yield _source(ask)
+    yield _leftovers(ask)
+
+
 def _source(ask: Ask) -> Finding:
     """While the peer is disabled the source keeps every WAL of every table, written by all its region
     servers."""

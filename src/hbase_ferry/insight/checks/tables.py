@@ -24,6 +24,13 @@ def findings(ask: Ask) -> Iterator[Finding]:
     yield _each(ask, "durability", _durability, "every table writes its WAL")
 
 
+def source_findings(ask: Ask) -> Iterator[Finding]:
+    """Those that ask nothing of an HBase target."""
+    yield _each(ask, "source-tables", _exists, "every table is there and enabled")
+    yield _each(ask, "families", _families, "every family is there")
+    yield _each(ask, "durability", _durability, "every table writes its WAL")
+
+
 def _each(
     ask: Ask, check: str, look: Callable[[Ask, TableWish, Table], Iterator[Finding]], ok: str
 ) -> Finding:
