@@ -10,6 +10,7 @@ require 'java'
 require 'thread'
 require 'strscan'
 require 'digest/sha2'
+require 'digest/md5'
 
 OUT = java.io.BufferedOutputStream.new(java.io.FileOutputStream.new(java.io.FileDescriptor.out), 65536)
 java.lang.System.setOut(java.lang.System.err)
@@ -20,6 +21,10 @@ NONCE = ARGV[0].to_s
 OPTIONS = {}
 ARGV[1..-1].to_a.each_slice(2) { |k, v| OPTIONS[k.sub(/\A--/, '')] = v }
 IDLE = (OPTIONS['idle'] || '900').to_f
+
+# Text that is JSON already.
+class Raw < String
+end
 
 # JSON without a library: JRuby 1.6.8 in 1.8 mode ships none.
 module Json
@@ -35,6 +40,7 @@ module Json
 
   def self.dump(o)
     case o
+    when Raw then o
     when String then text(o)
     when nil then 'null'
     when true then 'true'
@@ -216,14 +222,14 @@ def list(collection)
   collection.nil? ? [] : collection.map { |x| x }
 end
 
-# `work` on each element in at most 16 threads, results in order; the first error is raised. JRuby's arrays are not safe
-# for threads: `results` has its size from the start, since one that grows loses what another thread stores meanwhile.
-def side_by_side(elements)
+# The block on each element in at most `most` threads, results in order; the first error is raised. JRuby's arrays are
+# not safe for threads: `results` has its size from the start, since one that grows loses what another stores meanwhile.
+def side_by_side(elements, most = 16)
   todo = Queue.new
   elements.each_with_index { |e, i| todo << [e, i] }
   results = Array.new(elements.size)
   errors = Queue.new
-  threads = (1..[16, elements.size].min).map do
+  threads = (1..[most, elements.size].min).map do
     Thread.new do
       loop do
         e, i = begin
@@ -280,7 +286,7 @@ end
 
 # ------------------------------------------------------------------------------------------------ requests
 METHODS = {}
-# lane: :read, :slow (HDFS, sockets, processes) or :change. Lanes have their own threads.
+# lane: :read, :slow (HDFS, sockets, processes), :scan (pages of rows) or :change. Lanes have their own threads.
 def on(name, lane, &body)
   METHODS[name] = [lane, body]
 end
@@ -464,7 +470,7 @@ def family(f)
   { 'name' => f.getNameAsString, 'scope' => f.getScope,
     'compression' => ask(f, :getCompressionType, :getCompression).to_s,
     'data_block_encoding' => f.getDataBlockEncoding.to_s, 'versions' => f.getMaxVersions,
-    'ttl_seconds' => f.getTimeToLive, 'keep_deleted_cells' => f.getKeepDeletedCells.to_s,
+    'min_versions' => f.getMinVersions, 'ttl_seconds' => f.getTimeToLive, 'keep_deleted_cells' => f.getKeepDeletedCells.to_s,
     'mob' => f.respond_to?(:isMobEnabled) ? f.isMobEnabled : false }
 end
 
@@ -508,13 +514,21 @@ def encoded(region_name)
   region_name =~ /\.([0-9a-f]{32})\.\z/ ? $1 : region_name
 end
 
+# The first key of a region, out of its whole name: `table,start,time.encoded.`; the key may hold commas.
+def start_hex(name)
+  text = raw(name)
+  first = text.index(',') + 1
+  text[first...text.rindex(',')].unpack('H*')[0]
+end
+
 # Straight from the servers, not from the last heartbeat: a server that hangs is an error, not a counter at rest.
 def region_writes(server, name)
   answer = admin.respond_to?(:getRegionMetrics) ? admin.getRegionMetrics(server, name) : admin.getRegionLoad(server, name)
   answer = answer.values if answer.respond_to?(:values)
   answer.map do |r|
     { 'region' => encoded(r.getNameAsString), 'server' => server.toString,
-      'writes' => ask(r, :getWriteRequestCount, :getWriteRequestsCount) }
+      'writes' => ask(r, :getWriteRequestCount, :getWriteRequestsCount),
+      'start_hex' => start_hex(ask(r, :getRegionName, :getName)) }
   end
 end
 
@@ -522,7 +536,8 @@ end
 def heartbeat_writes(table)
   loads.map { |sn, load|
     load.getRegionsLoad.values.select { |r| r.getNameAsString.index(table + ',') == 0 }.map { |r|
-      { 'region' => encoded(r.getNameAsString), 'server' => sn.toString, 'writes' => r.getWriteRequestsCount } } }.flatten
+      { 'region' => encoded(r.getNameAsString), 'server' => sn.toString, 'writes' => r.getWriteRequestsCount,
+        'start_hex' => start_hex(r.getName) } } }.flatten
 end
 
 on('tables.writes', :read) do |q|
@@ -540,6 +555,15 @@ on('tables.writes', :read) do |q|
   listing(items, items.size)
 end
 
+SECRET = /password|secret|json\.value|token/i
+
+# A peer's CONFIG; of what may be a secret only that it is set.
+def peer_settings(c)
+  found = {}
+  c.getConfiguration.entrySet.each { |e| found[e.getKey] = e.getKey =~ SECRET ? '(set)' : e.getValue.to_s }
+  found
+end
+
 def peer(id, enabled, c)
   cfs = {}
   c.getTableCFsMap.entrySet.each { |e| cfs[e.getKey.getNameAsString] = list(e.getValue) } unless c.getTableCFsMap.nil?
@@ -549,7 +573,7 @@ def peer(id, enabled, c)
     'endpoint' => endpoint == OWN_ENDPOINT ? '' : endpoint,
     'replicate_all' => c.respond_to?(:replicateAllUserTables) ? c.replicateAllUserTables : cfs.empty? && namespaces.empty?,
     'table_cfs' => cfs, 'namespaces' => namespaces.sort, 'serial' => ask(c, :isSerial) == true,
-    'bandwidth' => ask(c, :getBandwidth).to_i }
+    'bandwidth' => ask(c, :getBandwidth).to_i, 'config' => peer_settings(c) }
 end
 
 def peers
@@ -661,6 +685,110 @@ on('ports.check', :slow) do |q|
   listing(items, items.size)
 end
 
+# ------------------------------------------------------------------------------------------------ servers' pages
+PAGE_MS = 3000                  # to connect, and between two pieces of an answer
+PAGE_SECONDS = 10.0             # for one page in all
+PAGE_LIMIT = 16 * 1024 * 1024
+PAGES_SECONDS = 30.0            # servers whose turn comes later than this are not asked
+METRIC_LIMIT = 2000
+NO_PAGE = 'hbase_ferry.NoPage'
+
+# The whole text of one page; `address` is http://host:port. Never through a proxy: these are the cluster's own hosts.
+def page(address, path)
+  link = java.net.URL.new(address + path).openConnection(java.net.Proxy::NO_PROXY)
+  link.setConnectTimeout(PAGE_MS)
+  link.setReadTimeout(PAGE_MS)
+  code = link.getResponseCode
+  raise Fault.new(NO_PAGE, "#{path} answered #{code} #{link.getResponseMessage}") unless code == 200
+  drained(link.getInputStream, path)
+ensure
+  link.disconnect if link
+end
+
+def drained(stream, path)
+  till = Time.now.to_f + PAGE_SECONDS
+  buffer = Java::byte[65_536].new
+  whole = java.io.ByteArrayOutputStream.new
+  while (n = stream.read(buffer)) >= 0
+    whole.write(buffer, 0, n)
+    raise Fault.new(NO_PAGE, "#{path} is longer than #{PAGE_LIMIT} bytes") if whole.size > PAGE_LIMIT
+    raise Fault.new(NO_PAGE, "#{path} took longer than #{PAGE_SECONDS.to_i} s") if Time.now.to_f > till
+  end
+  whole.toString('UTF-8')
+ensure
+  stream.close if stream
+end
+
+# /conf is long and few of its keys are wanted: only their objects are parsed. Inside a JSON text a quote is escaped, so
+# `"key":"name"` is found nowhere but where it is a key.
+def page_settings(address, keys)
+  text = page(address, '/conf?format=json')
+  raise Fault.new(NO_PAGE, '/conf is not the JSON of a configuration') unless text.index('"properties"')
+  keys.inject({}) do |found, key|
+    at = text.index('"key":' + Json.text(key.sub(/\A\?/, '')))
+    value = at && Json.value(StringScanner.new(text[text.rindex('{', at)..-1]))['value']
+    found[key] = key[0, 1] == '?' ? '(set)' : value.to_s unless value.nil?
+    found
+  end
+end
+
+def bean(address, name)
+  beans = Json.load(page(address, '/jmx?qry=' + name))['beans']
+  raise Fault.new(NO_PAGE, '/jmx is not the JSON of beans') unless beans.is_a?(Array)
+  beans[0] || {}
+end
+
+def page_metrics(address, wanted)
+  found = {}
+  bean(address, 'Hadoop:service=HBase,name=RegionServer,sub=Replication').each do |name, value|
+    found[name] = value if value.is_a?(Integer) && wanted.include?(name[/[^.]*\z/])
+  end
+  return found if found.size <= METRIC_LIMIT
+  raise Fault.new(NO_PAGE, "/jmx shows #{found.size} of the counters asked for, more than #{METRIC_LIMIT}")
+end
+
+def page_jars(address, parts)
+  path = bean(address, 'java.lang:type=Runtime')['ClassPath'].to_s
+  path.split(/[:;]/).map { |e| e[/[^\/\\]*\z/] }.select { |n| parts.any? { |p| n.index(p) } }.uniq.sort.first(1000)
+end
+
+def server_facts(name, role, port, q, till)
+  facts = { 'server' => name, 'role' => role, 'at_ms' => java.lang.System.currentTimeMillis, 'error' => '' }
+  empty = { 'settings' => {}, 'metrics' => {}, 'jars' => [] }
+  scheme = CONF.getBoolean('hbase.ssl.enabled', CONF.getBoolean('hadoop.ssl.enabled', false)) ? 'https' : 'http'
+  address = "#{scheme}://#{name.split(',')[0]}:#{port}"
+  if port.to_i <= 0
+    key = role == 'master' ? 'hbase.master.info.port' : 'hbase.regionserver.info.port'
+    raise Fault.new(NO_PAGE, "it serves none: #{key} is off")
+  end
+  raise Fault.new(NO_PAGE, "the servers before it took #{PAGES_SECONDS.to_i} s") if Time.now.to_f > till
+  read = { 'settings' => q['settings'].empty? ? {} : page_settings(address, q['settings']),
+           'metrics' => q['metrics'].empty? || role == 'master' ? {} : page_metrics(address, q['metrics']),
+           'jars' => q['jars'].empty? ? [] : page_jars(address, q['jars']) }
+  facts.merge(read)
+rescue Exception => e
+  kind, text = describe(e)
+  where = port.to_i > 0 ? " at #{address}" : ''
+  text = "#{kind.sub(/\A.*\./, '')}: #{text}" unless kind == NO_PAGE
+  facts.merge(empty).merge('error' => "the information pages of #{role} #{name}#{where} could not be read: #{text}")
+end
+
+# [[name, role, port of its pages], ...], the master first.
+def page_places
+  places = loads.map { |sn, load| [sn.toString, 'region server', load.getInfoServerPort] }.sort
+  master = admin.respond_to?(:getMaster) ? admin.getMaster : admin.getClusterStatus.getMaster
+  return places if master.nil?
+  [[master.toString, 'master', admin.getMasterInfoPort]] + places
+end
+
+on('servers.read', :slow) do |q|
+  %w(settings metrics jars).each { |key| strings!(q, key) }
+  places = listing(page_places, q['max'])
+  till = Time.now.to_f + PAGES_SECONDS
+  items = side_by_side(places['items'], 32) { |name, role, port| server_facts(name, role, port, q, till) }
+  { 'items' => items, 'total' => places['total'] }
+end
+
 # ------------------------------------------------------------------------------------------------ changes
 # Runs the block; an error whose text matches is the state that was asked for.
 def unless_already(pattern)
@@ -696,11 +824,18 @@ def cfs_map(cfs)
   map
 end
 
+# An endpoint that needs no cluster key gets the source's own one, as HBase's shell does.
+def peer_key(q)
+  q['endpoint'] && q['cluster_key'].to_s.empty? ? cluster_key : text!(q, 'cluster_key')
+end
+
 # 1.x has no peer born disabled: it is added and disabled at once, which leaves a window of milliseconds.
 def add_peer_1x(q, map)
   c = PEER_CONFIG.new
-  c.setClusterKey(q['cluster_key'])
+  c.setClusterKey(peer_key(q))
   c.setBandwidth(q['bandwidth']) if q['bandwidth'].to_i > 0 && c.respond_to?(:setBandwidth)
+  c.setReplicationEndpointImpl(q['endpoint']) if q['endpoint']
+  (q['config'] || {}).each { |k, v| c.getConfiguration.put(k, v) }
   peer_admin.addPeer(q['id'], c, map)
   began = java.lang.System.nanoTime
   peer_admin.disablePeer(q['id'])
@@ -709,9 +844,11 @@ end
 
 on('peer.add', :change) do |q|
   text!(q, 'id')
-  text!(q, 'cluster_key')
-  cfs = q['table_cfs']
+  text!(q, 'endpoint') unless q['endpoint'].nil?
+  key = peer_key(q)
+  cfs, config = q['table_cfs'], q['config'] || {}
   bad!('table_cfs must name at least one table') unless cfs.is_a?(Hash) && !cfs.empty?
+  bad!('config must be {name: text}') unless config.is_a?(Hash) && config.values.all? { |v| v.is_a?(String) }
   if ONE
     unless q['window_ok'] == true
       raise Fault.new('hbase_ferry.BornEnabled', 'HBase 1.x adds a peer ENABLED; window_ok allows to add and disable it at once')
@@ -719,7 +856,9 @@ on('peer.add', :change) do |q|
     next add_peer_1x(q, cfs_map(cfs))
   end
   b = PEER_CONFIG.newBuilder
-  b.setClusterKey(q['cluster_key'])
+  b.setClusterKey(key)
+  b.setReplicationEndpointImpl(q['endpoint']) if q['endpoint']
+  config.each { |k, v| b.putConfiguration(k, v) }
   b.setReplicateAllUserTables(false)
   b.setTableCFsMap(cfs_map(cfs))
   b.setBandwidth(q['bandwidth']) if q['bandwidth'].to_i > 0
@@ -839,6 +978,12 @@ on('table.delete_families', :change) do |q|
     modify(name, b.build)
   end
   effected(true)
+end
+
+on('wal.roll', :change) do |q|
+  servers = loads.map { |sn, load| sn }
+  side_by_side(servers) { |sn| admin.rollWALWriter(sn) }
+  effected(true, "#{servers.size} region servers")
 end
 
 def switch(kind, on)
@@ -974,6 +1119,148 @@ on('canary.delete', :change) do |q|
   effected(gone > 0, "#{gone} of #{keys.size} rows deleted")
 end
 
+# ------------------------------------------------------------------------------------------------ pages of rows
+SKIP = 4                        # a row above so many times max_bytes is only named
+SCAN_SECONDS = 30.0             # a page that has rows ends after so long
+SCAN = jc(HB + 'client.Scan')
+KEY_VALUES = jc(HB + 'KeyValueUtil')
+
+# One page of whole rows, as JSON. Made for speed: a cell is asked for once, as the bytes of a KeyValue, and its parts
+# are cut out of their hex: lengths of key and value (4 + 4 bytes), of the row (2), row, length of the family (1),
+# family, qualifier, time (8), type (1), value. `size`: key, qualifiers and values, as the store holds them.
+class RowPage
+  attr_reader :row
+
+  def initialize(max_rows, max_bytes, digest)
+    @max_rows, @max_bytes, @digest = max_rows, max_bytes, digest
+    @rows, @skipped, @families, @bytes = [], [], {}, 0
+    @till = Time.now.to_f + SCAN_SECONDS
+    @last = @row = nil
+  end
+
+  def open(row)
+    @last = @row = row
+    @cells, @size = [], row.length
+  end
+
+  def add(cells)
+    length_at = 20 + 2 * @row.length
+    cells.each do |cell|
+      bytes = String.from_java_bytes(KEY_VALUES.copyToNewByteArray(cell))
+      hex = bytes.unpack('H*')[0]
+      key, value = hex[0, 8].hex, hex[8, 8].hex
+      family = hex[length_at + 2, 2 * hex[length_at, 2].hex]
+      name = (@families[family] ||= Json.text(BYTES.toString([family].pack('H*').to_java_bytes)))
+      qualifier_at, time_at = length_at + 2 + family.length, 2 * key - 2
+      shown = @digest ? Digest::MD5.hexdigest(bytes[8 + key, value]) : hex[16 + 2 * key, 2 * value]
+      @size += (time_at - qualifier_at) / 2 + value
+      @cells << "[#{name},\"#{hex[qualifier_at...time_at]}\",#{time(hex[time_at, 16].hex)},\"#{shown}\"]"
+    end
+  end
+
+  def time(ms)
+    (ms < 0x8000000000000000 ? ms : ms - 0x10000000000000000) * 1000
+  end
+
+  def too_large?
+    @row && @size > SKIP * @max_bytes
+  end
+
+  def close
+    return if @row.nil?
+    key = @row.unpack('H*')[0]
+    if too_large?
+      @skipped << key
+    else
+      @rows << "[\"#{key}\",[#{@cells.join(',')}]]"
+      @bytes += @size
+    end
+    @row = @cells = nil
+  end
+
+  def full?
+    @bytes >= @max_bytes || @rows.size + @skipped.size >= @max_rows || (@last && Time.now.to_f > @till)
+  end
+
+  def behind
+    @last + "\0"
+  end
+
+  def answer(stop)
+    following = full? && (stop.empty? || (behind <=> stop) < 0) ? behind.unpack('H*')[0] : nil
+    Raw.new("{\"rows\":[#{@rows.join(',')}],\"next\":#{Json.dump(following)},\"bytes\":#{@bytes}," +
+            "\"skipped\":#{Json.dump(@skipped)}}")
+  end
+end
+
+def hex!(q, key)
+  bad!("#{key} must be hex") unless q[key].is_a?(String) && q[key] =~ /\A([0-9a-f]{2})*\z/
+  [q[key]].pack('H*')
+end
+
+def number!(q, key, least, most)
+  v = q[key]
+  bad!("#{key} must be a number from #{least} to #{most}") unless v.is_a?(Integer) && v >= least && v <= most
+  v
+end
+
+def scan_of(q, start, stop)
+  s = SCAN.new
+  s.withStartRow(start.to_java_bytes)
+  s.withStopRow(stop.to_java_bytes)
+  q['families'].each { |f| s.addFamily(bytes(f)) }
+  if s.respond_to?(:readAllVersions)
+    q['versions'] == 0 ? s.readAllVersions : s.readVersions(q['versions'])
+  else
+    q['versions'] == 0 ? s.setMaxVersions : s.setMaxVersions(q['versions'])
+  end
+  s.setCacheBlocks(false)
+  s.setAllowPartialResults(true)                           # a row that is too large never comes whole
+  s.setCaching([q['max_rows'] + 1, 5000].min)
+  s.setMaxResultSize([[2 * q['max_bytes'], 65_536].max, 2_097_152].min)
+  s
+end
+
+# Fills the page from `start` on. Answers the key to go on from behind a row that is too large; nil: it is done.
+def fill(page, scanner)
+  while result = scanner.next
+    row = raw(result.getRow)
+    if row != page.row
+      page.close
+      return if page.full?
+      page.open(row)
+    end
+    page.add(result.rawCells)
+    if page.too_large?
+      page.close
+      return page.full? ? nil : page.behind
+    end
+  end
+  page.close
+  nil
+end
+
+on('rows.scan', :scan) do |q|
+  text!(q, 'table')
+  strings!(q, 'families')
+  start, stop = hex!(q, 'start'), hex!(q, 'stop')
+  number!(q, 'versions', 0, 1_000_000)
+  bad!('values must be full or digest') unless ['full', 'digest'].include?(q['values'])
+  page = RowPage.new(number!(q, 'max_rows', 1, 100_000), number!(q, 'max_bytes', 1, 8_000_000), q['values'] == 'digest')
+  with_table(q['table']) do |t|
+    until start.nil? || (!stop.empty? && (start <=> stop) >= 0)
+      begin
+        scanner = t.getScanner(scan_of(q, start, stop))
+        start = fill(page, scanner)
+      ensure
+        scanner.close if scanner
+        scanner = nil
+      end
+    end
+  end
+  page.answer(stop)
+end
+
 # ------------------------------------------------------------------------------------------------ detached jobs
 def jobs_dir
   raise Fault.new('hbase_ferry.NoWorkDir', 'the agent was started without --work and --job-script') unless OPTIONS['work'] && OPTIONS['job-script']
@@ -1029,6 +1316,8 @@ ensure
 end
 
 WINDOW = 65_536
+COUNTER = /^\t\t([^\t\n=][^\n=]*)=(\d+)\s*$/                                # MapReduce: two tabs, name=value
+METRIC = /(?:^|\s)[A-Za-z][\w.-]*:([A-Za-z_]\w*):(\d+)[ \t\r]*$/               # Beam: namespace:name:value ends the line
 def job_state(id, dir, line)
   phase, code, started, ended, left = line.split(' ')
   state = { 'id' => id, 'phase' => phase, 'exit_code' => code == '-' ? nil : code.to_i,
@@ -1037,7 +1326,7 @@ def job_state(id, dir, line)
   return state unless File.exist?(dir + '/out')
   head, n, size = read_text(dir + '/out', 0, WINDOW)
   text = size <= WINDOW ? head : read_text(dir + '/out', [size - WINDOW, 0].max, WINDOW)[0]
-  text.scan(/^\t\t([^\t\n=][^\n=]*)=(\d+)\s*$/) { |name, value| state['counters'][name] = value.to_i }
+  [COUNTER, METRIC].each { |form| text.scan(form) { |name, value| state['counters'][name] = value.to_i } }
   found = (head + "\n" + text).scan(/\bapplication_\d+_\d+\b/)
   lines = text.split(/[\r\n]+/).reject { |l| l.strip.empty? }
   state['output_bytes'] = size
@@ -1080,7 +1369,7 @@ on('job.read', :slow) do |q|
 end
 
 # ------------------------------------------------------------------------------------------------ the loop
-CHANGING = /\A(namespace|peer|table|switch|snapshot)\.|\Acanary\.(write|delete)\z|\Ajob\.(start|stop)\z/
+CHANGING = /\A(namespace|peer|table|switch|snapshot|wal)\.|\Acanary\.(write|delete)\z|\Ajob\.(start|stop)\z/
 
 # Looked up anew each time; a job may be stopped while its cluster is away, once the id was seen.
 def own_id(method)
@@ -1108,11 +1397,11 @@ rescue Exception => e
   write_line('jsonrpc' => '2.0', 'id' => id, 'error' => { 'code' => code, 'message' => text, 'data' => { 'class' => kind } })
 end
 
-LANES = { :read => Queue.new, :slow => Queue.new, :change => Queue.new }
+LANES = { :read => Queue.new, :slow => Queue.new, :scan => Queue.new, :change => Queue.new }
 WAITING = 500
 $changing = 0
 COUNTING = Mutex.new
-{ :read => 8, :slow => 6, :change => 8 }.each do |lane, threads|
+{ :read => 8, :slow => 6, :scan => 4, :change => 8 }.each do |lane, threads|
   threads.times do
     Thread.new do
       loop do
