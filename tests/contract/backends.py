@@ -32,6 +32,8 @@ from hbase_ferry.model.view import JobState
 from lab import Cluster as LabCluster
 
 REAL_TABLE = "ferrycontract:t"
+ANSWERED: dict[str, set[str]] = {}
+"""The wire's methods that each backend answered, for the table at the end."""
 MAKE_TABLE = Path(__file__).with_name("make_table.rb")
 
 

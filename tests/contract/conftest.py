@@ -1,4 +1,4 @@
-"""One backend at a time for the whole suite, and a table of what was compared at the end of the run."""
+"""One backend at a time for each suite, and a table of what each compared at the end of the run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from backends import Backend, real, simulated
+from backends import ANSWERED, Backend, real, simulated
 from lab.standalone import ALWAYS, MATRIX, Standalone
 
 LAB = "lab 2.6"
-_outcomes: dict[tuple[str, str], str] = {}
-_checks: dict[str, None] = {}
-_methods: dict[str, set[str]] = {}
+_outcomes: dict[str, dict[tuple[str, str], str]] = {}
+"by suite (the module's TITLE): (check, backend) -> what came out"
 
 BACKENDS = [
     pytest.param("simulator", id="simulator"),
@@ -25,7 +24,7 @@ BACKENDS = [
 @pytest.fixture(scope="session", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     made = simulated() if request.param == "simulator" else _real(request)
-    _methods[made.name] = made.seen
+    ANSWERED[made.name] = made.seen
     yield made
     made.cluster.close()
 
@@ -49,23 +48,30 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         name = str(callspec.params["backend"])
         check = item.originalname.removeprefix("test_").replace("_", " ")  # type: ignore[attr-defined]
         word = {"passed": "same", "failed": "DIFFERS", "skipped": "n/a"}[report.outcome]
-        _checks[check] = None
-        if _outcomes.get((check, name)) != "DIFFERS":
-            _outcomes[check, name] = word
+        suite = _outcomes.setdefault(item.module.TITLE, {})  # type: ignore[attr-defined]
+        if suite.get((check, name)) != "DIFFERS":
+            suite[check, name] = word
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _outcomes:
-        return
-    names = list(dict.fromkeys(name for _, name in _outcomes))
-    width = max(len(check) for check in _checks)
-    lines = [f"{'':{width}}  " + "".join(f"{name:>14}" for name in names)]
-    for check in _checks:
-        lines.append(f"{check:{width}}  " + "".join(f"{_outcomes.get((check, name), '-'):>14}" for name in names))
-    lines.append("wire methods answered: " + ", ".join(f"{name} {len(seen)}" for name, seen in _methods.items()))
-    terminalreporter.section("the wire, compared")
-    for line in lines:
-        terminalreporter.line(line)
-    if path := os.environ.get("HBASE_FERRY_CONTRACT_REPORT"):
+    written: list[str] = []
+    for title, outcomes in _outcomes.items():
+        lines = list(_table(outcomes))
+        terminalreporter.section(title)
+        for line in lines:
+            terminalreporter.line(line)
+        written += lines
+    if written and (path := os.environ.get("HBASE_FERRY_CONTRACT_REPORT")):
         with open(path, "w") as file:
-            file.write("\n".join(lines) + "\n")
+            file.write("\n".join(written) + "\n")
+
+
+def _table(outcomes: dict[tuple[str, str], str]) -> Iterator[str]:
+    names = list(dict.fromkeys(name for _, name in outcomes))
+    checks = list(dict.fromkeys(check for check, _ in outcomes))
+    width = max(len(check) for check in checks)
+    yield f"{'':{width}}  " + "".join(f"{name:>14}" for name in names)
+    for check in checks:
+        yield f"{check:{width}}  " + "".join(f"{outcomes.get((check, name), '-'):>14}" for name in names)
+    answered = ", ".join(f"{name} {len(ANSWERED[name])}" for name in names if name in ANSWERED)
+    yield f"wire methods answered: {answered}"

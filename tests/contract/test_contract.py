@@ -16,6 +16,7 @@ from hbase_ferry.cluster.wire import METHODS, WRONG_CLUSTER
 from hbase_ferry.errors import AgentError
 from hbase_ferry.model.view import JobPhase
 
+TITLE = "the wire, compared"
 HB = "org.apache.hadoop.hbase."
 BAD = "hbase_ferry.BadRequest"
 

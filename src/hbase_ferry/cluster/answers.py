@@ -24,7 +24,7 @@ def read_answer(method: str, raw: Json, side: Side, cluster: str = "") -> Any:
 
     Raises BadAnswer naming the first field that does not fit.
     """
-    answer = _safe_lines(raw) if method == "job.read" else _safe(raw)
+    answer = _safe_lines(raw) if method == "job.read" else _safe(raw, _LONGEST.get(method, 10_000))
     if method.startswith("job."):
         answer = _with_side(answer, side)
     try:
@@ -44,13 +44,17 @@ def _adapter(method: str) -> TypeAdapter[Any]:
     return TypeAdapter(answer, config=ConfigDict(strict=True))
 
 
-def _safe(value: Json) -> Json:
+_LONGEST = {"rows.scan": 2**31}
+"""Characters of a text that are kept, where it is not one for people: a cell's value is whole or it is wrong."""
+
+
+def _safe(value: Json, limit: int = 10_000) -> Json:
     if isinstance(value, str):
-        return safe_text(value)
+        return safe_text(value, limit)
     if isinstance(value, list):
-        return [_safe(item) for item in value]
+        return [_safe(item, limit) for item in value]
     if isinstance(value, dict):
-        return {safe_text(key): _safe(item) for key, item in value.items()}
+        return {safe_text(key): _safe(item, limit) for key, item in value.items()}
     return value
 
 
