@@ -84,15 +84,18 @@ def of_peer(found: Counters, peer_id: str, *names: str) -> int | None:
     return sum(values) if values else None
 
 
-def on_server(found: Counters, server: str, peer_id: str, *names: str) -> int | None:
-    """The same of one server."""
-    return of_peer({key: value for key, value in found.items() if key.server == server}, peer_id, *names)
+def by_server(found: Counters) -> dict[str, dict[Key, int]]:
+    """The same, a server at a time."""
+    split: dict[str, dict[Key, int]] = {}
+    for key, value in found.items():
+        split.setdefault(key.server, {})[key] = value
+    return split
 
 
-def left_behind(found: Counters, server: str, peer_id: str) -> bool:
-    """Whether the server shows counters of this id that belong to a peer removed from it: HBase clears its own
-    values with the peer (MetricsSource.clear), the library's stay until the server restarts."""
-    names = {key.name for key in found if key.server == server and key.peer == peer_id}
+def left_behind(found: Counters, peer_id: str) -> bool:
+    """Whether one server's counters of this id belong to a peer removed from it: HBase clears its own values with the
+    peer (MetricsSource.clear), the library's stay until the server restarts."""
+    names = {key.name for key in found if key.peer == peer_id}
     return bool(names) and not names.intersection(library.OWN_METRICS)
 
 

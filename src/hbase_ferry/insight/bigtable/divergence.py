@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hbase_ferry.insight.bigtable import library
-from hbase_ferry.insight.bigtable.counters import REGION_SERVER, counters, left_behind, of_peer
+from hbase_ferry.insight.bigtable.counters import by_server, counters, left_behind, of_peer
 from hbase_ferry.insight.bigtable.pages import read, value
 from hbase_ferry.insight.format import plural
 from hbase_ferry.insight.lag import dark_servers
@@ -40,9 +40,8 @@ def _routing(source: ClusterView, target: ClusterView) -> Iterator[Cause]:
 
 
 def _dropped(peer_id: str, source: ClusterView) -> Iterator[Cause]:
-    found = counters(source.servers.current or ())
-    gone = {server for server in {key.server for key in found} if left_behind(found, server, peer_id)}
-    number = of_peer({k: v for k, v in found.items() if k.server not in gone}, peer_id, library.DROPPED)
+    each = by_server(counters(source.servers.current or ())).values()
+    number = sum(of_peer(found, peer_id, library.DROPPED) or 0 for found in each if not left_behind(found, peer_id))
     if number:
         yield Cause(
             "dropped mutations",
@@ -59,7 +58,7 @@ def _gaps(peer_id: str, source: ClusterView) -> Iterator[Cause]:
     recovered = [queue.queue_id for queue in source.queues(peer_id) if queue.recovered]
     recovered += [
         key.queue
-        for key in counters(f for f in read(source.servers.current or ()) if f.role == REGION_SERVER)
+        for key in counters(source.servers.current or ())
         if key.peer == peer_id and key.recovered and key.name == library.LOG_QUEUE and key.queue not in recovered
     ]
     dark = dark_servers(source, peer_id)

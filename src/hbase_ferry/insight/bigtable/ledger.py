@@ -15,10 +15,10 @@ from typing import Literal, TypeAlias
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.counters import REGION_SERVER, Counters, counters, of_peer, repeats
 from hbase_ferry.insight.bigtable.memory import remembered, totals, unseen
-from hbase_ferry.insight.bigtable.names import family_fault, table_fault
+from hbase_ferry.insight.bigtable.names import CELL_BYTES, ROW_KEY_BYTES, family_fault, table_fault
 from hbase_ferry.insight.bigtable.pages import read, switch
 from hbase_ferry.insight.checks.base import TableWish
-from hbase_ferry.insight.format import count, plural
+from hbase_ferry.insight.format import count, plural, size
 from hbase_ferry.model.cluster import ServerFacts, Table
 from hbase_ferry.model.view import View
 
@@ -195,14 +195,15 @@ def _there(view: View, wishes: Sequence[TableWish]) -> Iterator[tuple[TableWish,
 
 
 def _read(sampled: Sampled) -> Iterator[Loss]:
-    large = {
-        "rows too large": sampled.skipped_rows,
-        "cells above 100 MB": sampled.large_cells,
-        "row keys above 4 KB": sampled.long_keys,
-    }
-    parts = [f"{count(sum(by.values()))} {what} in {_tables(by)}" for what, by in large.items() if sum(by.values())]
+    large = (
+        ("row", "too large", sampled.skipped_rows),
+        ("cell", f"above {size(CELL_BYTES)}", sampled.large_cells),
+        ("row key", f"above {size(ROW_KEY_BYTES)}", sampled.long_keys),
+    )
+    sums = [(sum(by.values()), noun, limit, _tables(by)) for noun, limit, by in large]
+    parts = [f"{plural(number, noun)} {limit} in {where}" for number, noun, limit, where in sums if number]
     if parts:
-        number = sum(sum(by.values()) for by in large.values())
+        number = sum(one[0] for one in sums)
         remedy = "shorten or split them in HBase before the copy; the library cannot ship them and would stall"
         yield Loss("too-large", number, True, f"above Bigtable's limits: {'; '.join(parts)}", remedy)
     left = sum(sampled.backfill_dropped.values())

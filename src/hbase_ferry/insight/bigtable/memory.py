@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from hbase_ferry.insight.bigtable import library
-from hbase_ferry.insight.bigtable.counters import REGION_SERVER, counters, left_behind, on_server
+from hbase_ferry.insight.bigtable.counters import REGION_SERVER, by_server, counters, left_behind, of_peer
 from hbase_ferry.model.cluster import ServerFacts
 
 _BEFORE = "before"
@@ -51,11 +51,11 @@ def _weighs(key: str) -> bool:
 
 
 def _merged(previous: Mapping[str, str], servers: Sequence[ServerFacts], peer_id: str) -> dict[str, str]:
-    found, merged = counters(servers), dict(previous)
-    for server in dict.fromkeys(key.server for key in found):
-        leftover = left_behind(found, server, peer_id)
+    merged = dict(previous)
+    for server, found in by_server(counters(servers)).items():
+        leftover = left_behind(found, peer_id)
         for name in library.LOSS_COUNTERS:
-            value = on_server(found, server, peer_id, name)
+            value = of_peer(found, peer_id, name)
             if value is not None:
                 _note(merged, f"{server}|{name}", value, leftover)
     return merged

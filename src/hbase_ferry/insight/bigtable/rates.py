@@ -87,28 +87,28 @@ def spin_cost(rate: float) -> str:
 def _servers(history: Sequence[ClusterView]) -> list[list[ServerFacts]]:
     """The distinct pages of each region server of the newest view within the window, oldest first."""
     newest = history[-1].servers.current if history else None
-    found = []
-    for last in sorted(newest or (), key=lambda facts: facts.server):
-        if last.role == REGION_SERVER and not last.error:
-            found.append(_pages(history, last))
-    return found
-
-
-def _pages(history: Sequence[ClusterView], last: ServerFacts) -> list[ServerFacts]:
-    pages = [last]
+    found = {f.server: [f] for f in newest or () if f.role == REGION_SERVER and not f.error}
     for view in reversed(history[:-1]):
-        for facts in view.servers.current or ():
-            same = facts.server == last.server and facts.role == last.role and not facts.error
-            if same and facts.at_ms < pages[0].at_ms and last.at_ms - facts.at_ms <= WINDOW_SECONDS * 1000:
-                pages.insert(0, facts)
-    return pages
+        older = [facts for facts in view.servers.current or () if facts.role == REGION_SERVER and not facts.error]
+        if not any([_keep(found.get(facts.server), facts) for facts in older]) and older:
+            break
+    return [pages[::-1] for _, pages in sorted(found.items())]
+
+
+def _keep(pages: list[ServerFacts] | None, facts: ServerFacts) -> bool:
+    """Puts an older page behind its newer ones; False: it is out of the window, or nobody asks for it."""
+    if pages is None or pages[0].at_ms - facts.at_ms > WINDOW_SECONDS * 1000:
+        return False
+    if facts.at_ms < pages[-1].at_ms:
+        pages.append(facts)
+    return True
 
 
 def _rate(pages: Sequence[ServerFacts], peer_id: str) -> Rate:
     first, last = pages[0], pages[-1]
     seconds = (last.at_ms - first.at_ms) / 1000
     found = counters([last])
-    if len(pages) < 2 or left_behind(found, last.server, peer_id):
+    if len(pages) < 2 or left_behind(found, peer_id):
         return Rate(last.server, None, None, seconds)
     gained = deltas(counters([first]), found)
     tried = of_peer(gained, peer_id, *library.ELIGIBLE_ENTRIES)
