@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: venv demo test check lab lab-down test-matrix bench
+.PHONY: venv demo test check lab lab-bigtable lab-down test-matrix bench
 
 venv: .venv/ready
 
@@ -30,6 +30,9 @@ check: venv
 
 lab: venv
 	$(BIN)/python -m lab up
+
+lab-bigtable: venv
+	$(BIN)/python -m lab up --bigtable
 
 lab-down: venv
 	$(BIN)/python -m lab down

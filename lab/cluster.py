@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab import edge, site
@@ -21,11 +22,37 @@ _EMPTY_WEBAPP = '<web-app xmlns="http://java.sun.com/xml/ns/javaee" version="2.5
 _QUICK = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What a cluster has beyond the plain one; by default nothing."""
+
+    class_path: tuple[Path, ...] = ()
+    "further jars of servers and clients, behind HBase's own"
+    settings: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    "name of a *-site.xml -> properties that are added or replaced"
+    files: Mapping[str, str] = field(default_factory=dict)
+    "further files of the configuration folder"
+    webapps: tuple[str, ...] = ()
+    "further empty web applications; HBase's pages refuse to start without their folders"
+    options: tuple[str, ...] = ()
+    "further JVM options of the servers; {name} is the process' name, {root} the cluster's folder"
+    heaps: tuple[str, str] = ("-Xmx512m", "-Xmx256m")
+    "of the first JVM and of each further region server's"
+
+
 class Cluster:
     """One cluster. Cheap to build: nothing is touched before `lay_out` or `launch`."""
 
     def __init__(
-        self, name: str, root: Path, ports: Mapping[str, int], jars: Path, helpers: Path, records: Path, servers: int
+        self,
+        name: str,
+        root: Path,
+        ports: Mapping[str, int],
+        jars: Path,
+        helpers: Path,
+        records: Path,
+        servers: int,
+        extras: Extras | None = None,
     ) -> None:
         self.name = name
         self.root = root
@@ -34,7 +61,8 @@ class Cluster:
         self.registry = Registry(records)
         self.owned = False
         "True: the cluster ends with this Python process"
-        self._class_path = f"{self.conf_dir}:{root / 'res'}:{jars}/*:{helpers}"
+        self.extras = extras or Extras()
+        self._plain_path = f"{self.conf_dir}:{root / 'res'}:{jars}/*:{helpers}"
         self._popens: dict[str, subprocess.Popen[bytes]] = {}
 
     # ---- what clients need
@@ -100,23 +128,33 @@ class Cluster:
         (data / "dn").mkdir(parents=True)
         (data / "nn").mkdir()
         self.work_dir.mkdir()
-        for name, text in site.files(self.name, self.ports, data, self.servers).items():
-            write_whole(self.conf_dir / name, text)
-        write_whole(self.conf_dir / "log4j2.properties", (HERE / "etc" / "log4j2.properties").read_text())
-        for webapp in _WEBAPPS:
-            write_whole(self.root / "res" / "webapps" / webapp / "WEB-INF" / "web.xml", _EMPTY_WEBAPP)
-        edge.Commands(
-            self.conf_dir, self._class_path, (f"@{HERE / 'etc' / 'jvm.opts'}", *_QUICK), self.registry.folder
-        ).write(self.bin_dir)
+        self.configure()
+        for webapp in (*(f"webapps/{name}" for name in _WEBAPPS), *self.extras.webapps):
+            write_whole(self.root / "res" / webapp / "WEB-INF" / "web.xml", _EMPTY_WEBAPP)
         if edge.sshd_path():
             edge.configure_sshd(self.root / "ssh", self.ports["sshd"])
 
+    def configure(self) -> None:
+        """Write the configuration and the commands as `extras` says; a running server keeps what it started with."""
+        for name, text in site.files(
+            self.name, self.ports, self.root / "data", self.servers, self.extras.settings
+        ).items():
+            write_whole(self.conf_dir / name, text)
+        write_whole(self.conf_dir / "log4j2.properties", (HERE / "etc" / "log4j2.properties").read_text())
+        for name, text in self.extras.files.items():
+            write_whole(self.conf_dir / name, text)
+        edge.Commands(
+            self.conf_dir, self._class_path, (f"@{HERE / 'etc' / 'jvm.opts'}", *_QUICK), self.registry.folder
+        ).write(self.bin_dir)
+
     def launch(self) -> None:
         """Start every process that is not running. Returns at once; see `await_ready`."""
-        self._start("cluster", self.java("-Xmx512m", *self._server("cluster")))
+        first, further = self.extras.heaps
+        self._start("cluster", self._server("cluster", first, "cluster"))
         for number in range(2, self.servers + 1):
-            port = str(self.ports[f"server{number}"])
-            self._start(f"server{number}", self.java("-Xmx256m", *self._server("server", port)))
+            name = f"server{number}"
+            info = str(self.ports.get(f"{name}_info", -1))
+            self._start(name, self._server(name, further, "server", str(self.ports[name]), info))
         if self.ssh and (sshd := edge.sshd_path()):
             self._start("sshd", [sshd, "-D", "-e", "-f", str(self.root / "ssh" / "sshd_config")])
 
@@ -170,8 +208,13 @@ class Cluster:
         """Command line of a program on this cluster's class path."""
         return ["java", f"@{HERE / 'etc' / 'jvm.opts'}", *_QUICK, heap, "-cp", self._class_path, *main_and_arguments]
 
-    def _server(self, *role: str) -> tuple[str, ...]:
-        return (*(("Owned",) if self.owned else ()), "LabCluster", *role)
+    @property
+    def _class_path(self) -> str:
+        return ":".join((self._plain_path, *map(str, self.extras.class_path)))
+
+    def _server(self, name: str, heap: str, *role: str) -> list[str]:
+        java, *arguments = self.java(heap, *(("Owned",) if self.owned else ()), "LabCluster", *role)
+        return [java, *(option.format(name=name, root=self.root) for option in self.extras.options), *arguments]
 
     def _jvms(self) -> tuple[str, ...]:
         return ("cluster", *(f"server{number}" for number in range(2, self.servers + 1)))
@@ -197,4 +240,5 @@ class Cluster:
             return ""
 
     def _tail(self, name: str) -> str:
-        return "\n".join((self._log(name, "out") + self._log(name, "err")).splitlines()[-25:])
+        text = "".join(self._log(name, stream) for stream in ("out", "err", "log"))
+        return "\n".join(text.splitlines()[-25:])

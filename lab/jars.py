@@ -1,7 +1,7 @@
-"""Class paths from Maven Central and compiled helpers, each made once and kept by the hash of what made it.
+"""Class paths from Maven Central, compiled helpers and one binary, each made once and kept by the hash of its making.
 
 Invariant: a folder in the cache is whole. It is made beside its place and renamed; one maker at a time holds the
-cache's lock, because Maven 3's local repository is not safe for parallel use. Called by `cluster` and `standalone`.
+cache's lock, because Maven 3's local repository is not safe for parallel use. Called by the labs and `standalone`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,22 @@ def compiled(sources: tuple[Path, ...], jars: Path) -> Path:
         _run(["jar", "cf", str(draft / "lab.jar"), "-C", str(draft / "classes"), "."], "jar failed")
 
     return _cached(f"java-{hashlib.sha256(text).hexdigest()[:16]}", make) / "lab.jar"
+
+
+def unpacked(folder: Path, entry: str) -> Path:
+    """The file `entry` of the only jar in `folder` that has it, made executable. Raises Unavailable."""
+    key = hashlib.sha256(f"{folder.parent.name} {entry}".encode()).hexdigest()[:16]
+
+    def make(draft: Path) -> None:
+        for jar in sorted(folder.glob("*.jar")):
+            with zipfile.ZipFile(jar) as archive:
+                if entry in archive.namelist():
+                    (draft / Path(entry).name).write_bytes(archive.read(entry))
+                    (draft / Path(entry).name).chmod(0o755)
+                    return
+        raise Unavailable(f"no jar in {folder} has {entry}: there is no such program for this machine")
+
+    return _cached(f"{Path(entry).name}-{key}", make) / Path(entry).name
 
 
 def _cached(name: str, make: Callable[[Path], None]) -> Path:

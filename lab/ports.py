@@ -23,6 +23,17 @@ def free_ports(names: tuple[str, ...]) -> dict[str, int]:
             probe.close()
 
 
+def is_free(port: int) -> bool:
+    """Whether nobody listens on a port of the loopback."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def _take(held: list[socket.socket]) -> int:
     choose = random.SystemRandom()
     while True:

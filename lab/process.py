@@ -28,6 +28,15 @@ exec "$@"
 """
 "sh -c text: $1 is the record to write, the rest is the command"
 
+_END_WITH_OWNER = """\
+cat > /dev/null
+record=$1
+read -r pid start boot < "$record" && read -r stat < "/proc/$pid/stat" || exit 0
+set -- ${stat##*) }; shift 19
+[ "$1" = "$start" ] && kill -KILL "$pid"
+"""
+"sh -c text: when standard input ends, the process of the record $1 ends, whichever it is by then"
+
 
 def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -121,6 +130,14 @@ class Registry:
                 env={**os.environ, **(env or {})},
                 start_new_session=True,
             )
+
+    def end_with_owner(self, name: str, *, log: Path) -> subprocess.Popen[bytes]:
+        """Start a watch that ends the process `name` when we end, however that happens; for programs that cannot.
+
+        The watch is recorded as `<name>-owner`. It lasts as long as the returned object does.
+        """
+        argv = ["/bin/sh", "-c", _END_WITH_OWNER, "lab", str(self.folder / name)]
+        return self.start(f"{name}-owner", argv, log=log, owned=True)
 
     def recorded(self, name: str, argv: Sequence[str]) -> list[str]:
         """The command line that records itself as `name` and then becomes `argv`."""

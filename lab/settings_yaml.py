@@ -1,7 +1,7 @@
-"""The YAML of a migration across the lab, for tests. Called through `Lab.config_yaml`.
+"""The YAML of a migration across a lab, for tests. Called through `Lab.config_yaml` and `BigtableLab.config_yaml`.
 
-The committed `sample_configs/lab.yaml` says the same with fixed relative paths, because a cluster tells its own
-rootdir and cluster key; here everything is written out.
+The committed `sample_configs/lab.yaml` and `lab-bigtable.yaml` say the same with fixed relative paths, because a
+cluster tells its own rootdir and cluster key; here everything is written out.
 """
 
 from __future__ import annotations
@@ -16,9 +16,14 @@ import yaml
 from lab.cluster import Cluster
 
 if TYPE_CHECKING:
+    from lab.bigtable import BigtableLab
     from lab.crossing import Lab
 
 _LOCAL_JOBS = {"snapshot.export.buffer.size": "1048576"}
+_PACE: dict[str, object] = {
+    "poll_seconds": 1.0,
+    "gates": {"still_seconds": 4.0, "canary_timeout_seconds": 60.0, "min_free_fraction": 0.02},
+}
 
 
 def config_yaml(
@@ -45,9 +50,40 @@ def config_yaml(
         "tables": [dict(table) if isinstance(table, Mapping) else {"name": table} for table in tables],
         "peer_id": peer_id or name.replace("-", "_"),
         "export": {"mappers": 2, "options": dict(_LOCAL_JOBS)},
-        "poll_seconds": 1.0,
-        "gates": {"still_seconds": 4.0, "canary_timeout_seconds": 60.0, "min_free_fraction": 0.02},
+        **_PACE,
     }
+    return _dump(values, journal, more)
+
+
+def bigtable_yaml(
+    lab: BigtableLab,
+    *,
+    transport: str = "local",
+    tables: Sequence[str | Mapping[str, object]] = ("lab_orders",),
+    name: str = "rehearsal",
+    peer_id: str = "",
+    journal: Path | str = "",
+    work_dir: str = "",
+    bigtable: Mapping[str, object] | None = None,
+    **more: object,
+) -> str:
+    """Settings from `lab.source` to the emulator; `bigtable`: further keys of `target.bigtable`. As `config_yaml`."""
+    instance = {"project": lab.project, "instance": lab.instance, "app_profile": lab.app_profile}
+    values: dict[str, Any] = {
+        "name": name,
+        "source": _side(lab.source, transport, work_dir),
+        "target": {
+            "name": "lab-bigtable",
+            "bigtable": {**instance, "emulator": lab.emulator.address, **(bigtable or {})},
+        },
+        "tables": [dict(table) if isinstance(table, Mapping) else {"name": table} for table in tables],
+        "peer_id": peer_id or name.replace("-", "_"),
+        **_PACE,
+    }
+    return _dump(values, journal, more)
+
+
+def _dump(values: dict[str, Any], journal: Path | str, more: Mapping[str, object]) -> str:
     if journal:
         values["journal"] = str(journal)
     for key, value in more.items():

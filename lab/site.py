@@ -17,24 +17,28 @@ CLUSTER_PORTS = ("namenode", "namenode_http", "datanode", "datanode_http", "data
 def xml(settings: Mapping[str, object]) -> str:
     """A Hadoop configuration file."""
     body = "".join(
-        f"  <property><name>{escape(k)}</name><value>{escape(str(v))}</value></property>\n"
-        for k, v in settings.items()
+        f"  <property><name>{escape(k)}</name><value>{escape(str(v))}</value></property>\n" for k, v in settings.items()
     )
     return f'<?xml version="1.0"?>\n<configuration>\n{body}</configuration>\n'
 
 
-def files(name: str, ports: Mapping[str, int], data: Path, servers: int) -> dict[str, str]:
-    """File name -> content of one cluster's configuration folder."""
+def files(
+    name: str,
+    ports: Mapping[str, int],
+    data: Path,
+    servers: int,
+    more: Mapping[str, Mapping[str, object]] | None = None,
+) -> dict[str, str]:
+    """File name -> content of one cluster's configuration folder. `more`: properties that are added or replaced."""
     nothing = f"127.0.0.1:{ports['nothing']}"
-    return {
-        "core-site.xml": xml(_core(ports, data)),
-        "hdfs-site.xml": xml(_hdfs(ports, data)),
-        "hbase-site.xml": xml(_hbase(name, ports, servers)),
-        "mapred-site.xml": xml(_mapred(data)),
-        "yarn-site.xml": xml(
-            {"yarn.resourcemanager.address": nothing, "yarn.resourcemanager.connect.max-wait.ms": 2000}
-        ),
+    plain: dict[str, dict[str, object]] = {
+        "core-site.xml": _core(ports, data),
+        "hdfs-site.xml": _hdfs(ports, data),
+        "hbase-site.xml": _hbase(name, ports, servers),
+        "mapred-site.xml": _mapred(data),
+        "yarn-site.xml": {"yarn.resourcemanager.address": nothing, "yarn.resourcemanager.connect.max-wait.ms": 2000},
     }
+    return {file: xml({**settings, **(more or {}).get(file, {})}) for file, settings in plain.items()}
 
 
 def _core(ports: Mapping[str, int], data: Path) -> dict[str, object]:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import edge, jars, site
-from lab.crossing import sweep
+from lab.life import sweep
 from lab.places import HERE, LabError, remove, session, write_whole
 from lab.ports import free_ports
 from lab.process import Registry
@@ -27,12 +27,14 @@ MATRIX = ("2.2.7", "2.5.8", "2.6.4", "3.0.0-alpha-4")
 
 _DEAD_TEXT = "Master exiting"
 _READY_TEXT = "Master has completed initialization"
-_PORTS = ("zookeeper", "master", "server")
+_PORTS = ("zookeeper", "master", "server", "master_info", "server_info")
+_WEBAPPS = ("master", "regionserver", "static")
+"""Folders that HBase's information pages want on the class path; empty ones will do for /conf and /jmx."""
 _QUICK = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
 _OPENS = tuple(
     f"--add-opens=java.base/{package}=ALL-UNNAMED"
     for package in ("java.lang", "java.lang.reflect", "java.io", "java.net", "java.nio", "java.util",
-                    "java.util.concurrent", "sun.nio.ch")
+                    "java.util.concurrent", "sun.nio.ch", "sun.net.www.protocol.http")
 )  # fmt: skip
 
 
@@ -44,7 +46,8 @@ class Standalone:
         self.root = root
         self.ports = free_ports(_PORTS)
         self.registry = Registry(root / "processes" / secrets.token_hex(6))
-        library = jars.class_path(HERE / "poms" / f"hbase-{version}.xml")
+        # the pages of 2.x die of Hadoop 2's servlet API, which a distribution does not have
+        library = jars.class_path(HERE / "poms" / f"hbase-{version}.xml", "" if version[0] == "1" else "servlet-api")
         owned = jars.compiled((HERE / "java" / "Owned.java",), library)
         self._library = f"{library}/*:{owned}"
         self._popen: subprocess.Popen[bytes] | None = None
@@ -115,12 +118,14 @@ class Standalone:
             write_whole(self.root / folder / "hbase-site.xml", site.xml(settings))
             write_whole(self.root / folder / "log4j.properties", _LOG4J1.replace("LEVEL", level))
             write_whole(self.root / folder / "log4j2.properties", _LOG4J2.replace("LEVEL", level))
+        for name in _WEBAPPS:
+            (self.root / "server" / "hbase-webapps" / name / "WEB-INF").mkdir(parents=True, exist_ok=True)
         options = (*_QUICK, *_OPENS, "-Xss2m")
         ruby = ("--1.8",) if self.version.startswith("1.") else ()
         class_path = f"{self.conf_dir}:{self._library}"
-        edge.Commands(
-            self.conf_dir, class_path, options, self.registry.folder, "-Xmx256m", "-Xmx192m", ruby
-        ).write(self.root / "bin")
+        edge.Commands(self.conf_dir, class_path, options, self.registry.folder, "-Xmx256m", "-Xmx192m", ruby).write(
+            self.root / "bin"
+        )
         self.work_dir.mkdir(exist_ok=True)
 
 
@@ -167,8 +172,10 @@ def _settings(root: Path, ports: Mapping[str, int]) -> dict[str, object]:
         "hbase.zookeeper.quorum": "127.0.0.1",
         "hbase.master.port": ports["master"],
         "hbase.regionserver.port": ports["server"],
-        "hbase.master.info.port": -1,
-        "hbase.regionserver.info.port": -1,
+        "hbase.master.info.port": ports["master_info"],
+        "hbase.regionserver.info.port": ports["server_info"],
+        "hbase.master.info.bindAddress": "127.0.0.1",
+        "hbase.regionserver.info.bindAddress": "127.0.0.1",
         "hbase.master.ipc.address": "127.0.0.1",
         "hbase.regionserver.ipc.address": "127.0.0.1",
         "hbase.master.hostname": "localhost",

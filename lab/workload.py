@@ -1,8 +1,9 @@
 """A seeded writer with a ledger of what must exist, and the check that names every row that is lost.
 
 The program is lab/java/Workload.java; the ledger's format stands in Ledger.java. Columns: `d:v` (140 bytes), `d:n`
-and `m:w` (24 bytes each). Row keys are eight hex digits, spread evenly over the regions. Called through
-`Lab.workload`.
+and `m:w` (24 bytes each); a table that keeps several versions has `d:s` too, written as sets of three versions of
+which single ones are deleted. Row keys are eight hex digits, spread evenly over the regions. Called through
+`Lab.workload` and `BigtableLab.workload`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lab.places import LabError
 ROWS = 200_000
 RATE = 500
 REGIONS = 8
+INCOMPATIBLE = ("delete", "overflow", "future")
 _QUIET = "-Dlab.root.logger=ERROR"
 
 
@@ -57,9 +59,11 @@ class Checked:
 class Workload:
     """One table with its writer and its ledger on the source cluster."""
 
-    def __init__(self, source: Cluster, folder: Path, table: str, seed: int) -> None:
+    def __init__(self, source: Cluster, folder: Path, table: str, seed: int, versions: int = 1) -> None:
         self.table = table
         self.seed = seed
+        self.versions = versions
+        "how many versions HBase keeps; above 1 the writer writes sets of them and deletes single ones"
         self.ledger = folder / "ledger"
         self._source = source
         self._folder = folder
@@ -68,7 +72,7 @@ class Workload:
 
     def create(self, regions: int = REGIONS) -> None:
         """Create the namespace and the table with families `d` and `m`. Raises LabError if the table exists."""
-        self._run(self._source, "create", self.table, str(regions))
+        self._run(self._source, "create", self.table, str(regions), str(self.versions))
 
     def load(self, rows: int = ROWS) -> None:
         """Put rows 0..rows-1; they stand in the ledger from here on."""
@@ -78,7 +82,8 @@ class Workload:
         """Start writing `rate` operations a second; returns once the first batch is acknowledged."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._stop_file.unlink(missing_ok=True)
-        arguments = ("live", self.table, str(self.ledger), str(self.seed), str(rate), str(self._stop_file))
+        ledger, stop = str(self.ledger), str(self._stop_file)
+        arguments = ("live", self.table, ledger, str(self.seed), str(rate), stop, str(self.versions))
         popen = self._source.registry.start(
             self._name, self._java(self._source, *arguments), log=self._log, owned=self._source.owned
         )
@@ -122,6 +127,16 @@ class Workload:
         """SIGKILL the writer in the middle of whatever it does."""
         if process := self._source.registry.get(self._name):
             process.end()
+
+    def incompatible(self, *kinds: str) -> None:
+        """Write what Bigtable cannot take over as it is, in rows the ledger does not know (`foreign` to `check`).
+
+        kinds: of delete, overflow, future; none: all three. Workload.java says what each is. All of it raises
+        Google's counters by 6 incompatible mutations (4 of them deletes, 2 for the overflow), 2 dropped and 4 puts
+        in the future: the overflowing ones, and the one of `overflow` just below it, lie in the future as well.
+        Raises LabError.
+        """
+        self._run(self._source, "incompatible", self.table, ",".join(kinds or INCOMPATIBLE))
 
     def check(self, cluster: Cluster, families: tuple[str, ...] = ("d", "m")) -> Checked:
         """Compare the table on `cluster` with the ledger, cell by cell. Stop the writer first."""

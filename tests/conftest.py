@@ -9,13 +9,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from lab.bigtable import JAR_VARIABLE
 from lab.standalone import standalone as run_standalone
 
-from lab import Lab, Standalone, Unavailable
+from lab import BigtableLab, Lab, Standalone, Unavailable
 
 _absent: set[str] = set()
+
+for _jar in sorted(Path(__file__).parents[2].glob("shared/lab/bigtable/bigtable-hbase-2.x-replication-*.jar")):
+    os.environ.setdefault(JAR_VARIABLE, str(_jar))
 
 
 def _without_servers(why: str) -> None:
@@ -50,6 +55,26 @@ def lab_with_ssh(lab: Lab) -> Lab:
     if lab.source.ssh is None:
         _without_servers("openssh-server is not installed")
     return lab
+
+
+@pytest.fixture(scope="session")
+def bigtable_lab() -> Iterator[BigtableLab]:
+    """A real source with Google's replication endpoint, and a Bigtable emulator, of this session; see `BigtableLab`.
+
+    Give each test its own tables and peers, and leave the servers as they were. HBASE_FERRY_LAB_ATTACH=1 takes the lab
+    of `make lab-bigtable` instead and leaves it running.
+    """
+    if os.environ.get("HBASE_FERRY_LAB_ATTACH"):
+        yield BigtableLab.attach()
+        return
+    try:
+        running = BigtableLab.up(owned=True)
+    except Unavailable as error:
+        _without_servers(str(error))
+    try:
+        yield running
+    finally:
+        running.down()
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ import org.apache.zookeeper.server.ZooKeeperServer;
  * Real HBase in one JVM, configured by the *-site.xml on the class path.
  *
  * LabCluster cluster: ZooKeeper, NameNode, DataNode, HMaster, the first HRegionServer and a Thrift1 server.
- * LabCluster server PORT: one more HRegionServer. It has a JVM of its own because the metrics of replication
+ * LabCluster server PORT INFO_PORT: one more HRegionServer; INFO_PORT -1: no pages. It has a JVM of its own because the metrics of replication
  * sources live in a JVM-wide registry: two servers in one JVM would report the sum of both queues each.
  *
  * Prints READY on stdout once everything answers. Ends on SIGTERM or SIGKILL.
@@ -35,7 +35,7 @@ public class LabCluster {
       if (args[0].equals("cluster")) {
         cluster(conf);
       } else {
-        server(conf, Integer.parseInt(args[1]));
+        server(conf, Integer.parseInt(args[1]), Integer.parseInt(args[2]));
       }
     } catch (Throwable t) {
       t.printStackTrace();
@@ -93,9 +93,10 @@ public class LabCluster {
     awaitPort(port);
   }
 
-  private static void server(Configuration conf, int port) throws Exception {
+  private static void server(Configuration conf, int port, int infoPort) throws Exception {
     awaitPort(conf.getInt("hbase.zookeeper.property.clientPort", 0));
     conf.setInt("hbase.regionserver.port", port);
+    conf.setInt("hbase.regionserver.info.port", infoPort);
     HRegionServer server = new HRegionServer(conf);
     Thread ready = new Thread(() -> {
       while (!server.isOnline()) {

@@ -18,16 +18,21 @@ import java.util.Map;
  *   seed S              first line
  *   l ROWS TIME         rows 0..ROWS-1 are about to be put whole at TIME;      L  the servers acknowledged it
  *   KIND ROW TIME       an operation about to be sent: p put whole, o overwrite d:n, x delete the row,
- *                       f delete family m, c delete column d:n; TIME is its timestamp and is unique
+ *                       f delete family m, c delete column d:n; TIME is its timestamp and is unique;
+ *                       s replace d:s by VERSIONS versions at TIME, TIME+1, ..., q delete the version TIME of d:s
  *   e                   the batch stands on disk whole and is sent now
  *   a | u               the servers acknowledged the batch | nobody knows
  *
  * Invariant: an operation is on disk before it is sent. A batch without `a` may have happened or not, so for its
  * cells both values are allowed until a later acknowledged operation on the same cell settles it.
+ *
+ * Of d:s the ledger knows the newest version. The first of each set has a TIME that STEP divides, so the newest one
+ * tells how many are left below it: deleting it brings the one before to light.
  */
 class Ledger implements Closeable {
-  static final String[] COLUMNS = {"d:v", "d:n", "m:w"};
-  static final int V = 0, N = 1, W = 2, WIDTH = 3;
+  static final String[] COLUMNS = {"d:v", "d:n", "m:w", "d:s"};
+  static final int V = 0, N = 1, W = 2, S = 3, WIDTH = 4;
+  static final int VERSIONS = 3, STEP = 4;
   private static final int VALUE_LENGTH = 140, SHORT_LENGTH = 24;
   private static final long SPREAD = 0x9E3779B1L; // odd, so multiplication mod 2^32 maps row numbers one to one
 
@@ -45,12 +50,24 @@ class Ledger implements Closeable {
       switch (kind) {
         case 'o': case 'c': return new int[] {N};
         case 'f': return new int[] {W};
+        case 's': case 'q': return new int[] {S};
+        case 'x': return new int[] {V, N, W, S};
         default: return new int[] {V, N, W};
       }
     }
 
     boolean deletes() {
-      return kind == 'x' || kind == 'f' || kind == 'c';
+      return kind == 'x' || kind == 'f' || kind == 'c' || kind == 'q';
+    }
+
+    /** The newest timestamp this operation gives a cell. */
+    long newest() {
+      return kind == 's' ? time + VERSIONS - 1 : time;
+    }
+
+    /** The timestamp of what stands in its cells afterwards; 0: nothing. */
+    long leaves() {
+      return kind == 'q' ? time % STEP == 0 ? 0 : time - 1 : deletes() ? 0 : newest();
     }
   }
 
@@ -170,7 +187,7 @@ class Ledger implements Closeable {
   private void settle(Op op) {
     grow(op);
     for (int column : op.cells()) {
-      settled[op.row * WIDTH + column] = op.deletes() ? 0 : op.time;
+      settled[op.row * WIDTH + column] = op.leaves();
       open.remove(op.row * WIDTH + column);
     }
   }
@@ -178,13 +195,13 @@ class Ledger implements Closeable {
   private void leaveOpen(Op op) {
     grow(op);
     for (int column : op.cells()) {
-      open.computeIfAbsent(op.row * WIDTH + column, cell -> new ArrayList<>()).add(op.deletes() ? 0 : op.time);
+      open.computeIfAbsent(op.row * WIDTH + column, cell -> new ArrayList<>()).add(op.leaves());
     }
   }
 
   private void grow(Op op) {
     rows = Math.max(rows, op.row + 1);
-    last = Math.max(last, op.time);
+    last = Math.max(last, op.newest());
     if (settled.length < rows * WIDTH) {
       settled = Arrays.copyOf(settled, rows * WIDTH * 2);
     }
@@ -201,6 +218,11 @@ class Ledger implements Closeable {
 
   boolean absent(int row) {
     return must(row, V) == 0 && must(row, N) == 0 && must(row, W) == 0;
+  }
+
+  /** Whether somebody knows what stands in a cell. */
+  boolean certain(int row, int column) {
+    return !open.containsKey(row * WIDTH + column);
   }
 
   int openCells() {

@@ -24,17 +24,21 @@ import org.apache.hadoop.hbase.util.Bytes;
 /**
  * A seeded writer with a ledger, and the check that names every row the ledger does not find again.
  *
- *   Workload create TABLE REGIONS
+ *   Workload create TABLE REGIONS MAX_VERSIONS
  *   Workload load   TABLE LEDGER SEED ROWS
- *   Workload live   TABLE LEDGER SEED OPERATIONS_PER_SECOND STOPFILE   ends when STOPFILE exists, and with
- *                                                                      -Dlab.owned=true when stdin ends
- *   Workload check  TABLE LEDGER FAMILIES                              FAMILIES: d,m; exit code 1 on any difference
+ *   Workload live   TABLE LEDGER SEED OPERATIONS_PER_SECOND STOPFILE MAX_VERSIONS
+ *                   ends when STOPFILE exists, and with -Dlab.owned=true when stdin ends
+ *   Workload check  TABLE LEDGER FAMILIES                 FAMILIES: d,m; exit code 1 on any difference
+ *   Workload incompatible TABLE KINDS                     KINDS: delete,overflow,future; see incompatible
  *
- * Timestamps are given by the client and strictly grow, so a put after a delete is never hidden by it.
+ * Timestamps are given by the client and strictly grow, so a put after a delete is never hidden by it. With
+ * MAX_VERSIONS above 1 `live` also writes sets of versions (d:s) and deletes single ones, and its timestamps lie a
+ * little in the past: Google's replication library drops a family delete whose time lies after the write's.
  */
 public class Workload {
   private static final byte[] D = Bytes.toBytes("d"), M = Bytes.toBytes("m");
-  private static final int BATCHES_PER_SECOND = 20, CHECK_THREADS = 4;
+  private static final int BATCHES_PER_SECOND = 20, CHECK_THREADS = 4, BACK_MS = 2000;
+  private static final List<Integer> SETS = new ArrayList<>();
 
   public static void main(String[] a) throws Exception {
     Configuration conf = HBaseConfiguration.create();
@@ -42,10 +46,12 @@ public class Workload {
     int code = 0;
     try (Connection connection = ConnectionFactory.createConnection(conf)) {
       switch (a[0]) {
-        case "create": create(connection, table, Integer.parseInt(a[2])); break;
+        case "create": create(connection, table, Integer.parseInt(a[2]), Integer.parseInt(a[3])); break;
         case "load": load(connection, table, Path.of(a[2]), Long.parseLong(a[3]), Integer.parseInt(a[4])); break;
-        case "live": live(connection, table, Path.of(a[2]), Long.parseLong(a[3]), Integer.parseInt(a[4]), Path.of(a[5]));
+        case "live": live(connection, table, Path.of(a[2]), Long.parseLong(a[3]), Integer.parseInt(a[4]), Path.of(a[5]),
+            Integer.parseInt(a[6]) > 1);
           break;
+        case "incompatible": incompatible(connection, table, List.of(a[2].split(","))); break;
         case "check": code = new Check(Ledger.read(Path.of(a[2])), List.of(a[3].split(","))).run(connection, table); break;
         default: throw new IllegalArgumentException(a[0]);
       }
@@ -54,7 +60,7 @@ public class Workload {
     Runtime.getRuntime().halt(code);
   }
 
-  private static void create(Connection connection, TableName table, int regions) throws IOException {
+  private static void create(Connection connection, TableName table, int regions, int versions) throws IOException {
     try (Admin admin = connection.getAdmin()) {
       try {
         admin.createNamespace(NamespaceDescriptor.create(table.getNamespaceAsString()).build());
@@ -66,8 +72,8 @@ public class Workload {
         splits[i - 1] = Bytes.toBytes(String.format("%08x", (0x100000000L / regions) * i));
       }
       admin.createTable(TableDescriptorBuilder.newBuilder(table)
-          .setColumnFamily(ColumnFamilyDescriptorBuilder.of(D))
-          .setColumnFamily(ColumnFamilyDescriptorBuilder.of(M)).build(), splits);
+          .setColumnFamily(ColumnFamilyDescriptorBuilder.newBuilder(D).setMaxVersions(versions).build())
+          .setColumnFamily(ColumnFamilyDescriptorBuilder.newBuilder(M).setMaxVersions(versions).build()).build(), splits);
     }
     System.out.println("{\"regions\":" + regions + "}");
   }
@@ -87,9 +93,10 @@ public class Workload {
     System.out.printf("{\"rows\":%d,\"ms\":%d}%n", rows, System.currentTimeMillis() - begun);
   }
 
-  private static void live(Connection connection, TableName name, Path path, long seed, int rate, Path stop)
-      throws Exception {
-    long puts = 0, overwrites = 0, deletes = 0, unknown = 0, begun = System.currentTimeMillis();
+  private static void live(Connection connection, TableName name, Path path, long seed, int rate, Path stop,
+      boolean versioned) throws Exception {
+    long puts = 0, overwrites = 0, deletes = 0, versions = 0, points = 0, unknown = 0;
+    long begun = System.currentTimeMillis();
     watchInput(stop);
     try (Ledger ledger = Ledger.append(path, seed); Table table = connection.getTable(name)) {
       if (!ledger.loaded && ledger.rows > 0) {
@@ -100,12 +107,14 @@ public class Workload {
       long due = System.nanoTime();
       boolean told = false;
       while (!Files.exists(stop)) {
-        List<Ledger.Op> batch = choose(ledger, random, size);
+        List<Ledger.Op> batch = choose(ledger, random, size, versioned);
         ledger.intend(batch);
         boolean acknowledged = send(table, ledger, batch);
         ledger.settle(batch, acknowledged);
         for (Ledger.Op op : batch) {
           if (!acknowledged) unknown++;
+          else if (op.kind() == 's') versions++;
+          else if (op.kind() == 'q') points++;
           else if (op.deletes()) deletes++;
           else if (op.kind() == 'o') overwrites++;
           else puts++;
@@ -117,33 +126,64 @@ public class Workload {
         due = Math.max(due + size * 1_000_000_000L / rate, System.nanoTime() - 1_000_000_000L);
         Thread.sleep(acknowledged ? Math.max(0, (due - System.nanoTime()) / 1_000_000) : 500);
       }
-      System.out.printf("{\"puts\":%d,\"overwrites\":%d,\"deletes\":%d,\"unknown\":%d,\"ms\":%d,\"rows\":%d}%n",
-          puts, overwrites, deletes, unknown, System.currentTimeMillis() - begun, ledger.rows);
+      System.out.printf("{\"puts\":%d,\"overwrites\":%d,\"deletes\":%d,\"versions\":%d,\"point_deletes\":%d,"
+          + "\"unknown\":%d,\"ms\":%d,\"rows\":%d}%n", puts, overwrites, deletes, versions, points, unknown,
+          System.currentTimeMillis() - begun, ledger.rows);
     }
   }
 
-  private static List<Ledger.Op> choose(Ledger ledger, Random random, int size) {
+  private static List<Ledger.Op> choose(Ledger ledger, Random random, int size, boolean versioned)
+      throws InterruptedException {
     List<Ledger.Op> batch = new ArrayList<>();
     Set<Integer> taken = new HashSet<>();
-    long time = Math.max(System.currentTimeMillis(), ledger.last + 1);
+    long time = Math.max(System.currentTimeMillis() - (versioned ? BACK_MS : 0), ledger.last + 1);
+    if (versioned) {
+      Thread.sleep(Math.max(0, time + 2L * Ledger.STEP * size - System.currentTimeMillis()));
+    }
     int fresh = ledger.rows;
     while (batch.size() < size) {
       int dice = random.nextInt(100);
-      boolean isNew = dice < 10 || ledger.rows < size * 2;
-      int row = isNew ? fresh++ : random.nextInt(ledger.rows);
-      if (taken.add(row)) {
-        char kind = isNew || ledger.absent(row) ? 'p' : dice < 40 ? 'p' : dice < 70 ? 'o' : dice < 84 ? 'x'
-            : dice < 92 ? 'f' : 'c';
-        batch.add(new Ledger.Op(kind, row, time++));
+      Ledger.Op op = versioned && dice >= 80 ? versioned(ledger, random, time) : null;
+      if (op == null) {
+        boolean isNew = dice < 10 || ledger.rows < size * 2;
+        int row = isNew ? fresh++ : random.nextInt(ledger.rows);
+        op = new Ledger.Op(isNew || ledger.absent(row) ? 'p' : kind(random.nextInt(90) + 10), row, time);
+      }
+      if (taken.add(op.row())) {
+        batch.add(op);
+        time = Math.max(time, op.newest()) + 1;
       }
     }
     return batch;
   }
 
-  private static boolean send(Table table, Ledger ledger, List<Ledger.Op> batch) throws InterruptedException {
+  private static char kind(int dice) {
+    return dice < 40 ? 'p' : dice < 70 ? 'o' : dice < 84 ? 'x' : dice < 92 ? 'f' : 'c';
+  }
+
+  /** A new set of versions, or the deletion of the newest version in one of the last sets; null: no row yet. */
+  private static Ledger.Op versioned(Ledger ledger, Random random, long time) {
+    if (ledger.rows == 0) {
+      return null;
+    }
+    if (SETS.size() > 20 && random.nextBoolean()) {
+      int row = SETS.get(random.nextInt(SETS.size()));
+      long newest = ledger.must(row, Ledger.S);
+      return newest != 0 && ledger.certain(row, Ledger.S) ? new Ledger.Op('q', row, newest) : null;
+    }
+    int row = random.nextInt(ledger.rows);
+    SETS.add(row);
+    if (SETS.size() > 500) {
+      SETS.remove(0);
+    }
+    return new Ledger.Op('s', row, (time + Ledger.STEP - 1) / Ledger.STEP * Ledger.STEP);
+  }
+
+  private static boolean send(Table table, Ledger ledger, List<Ledger.Op> batch)
+      throws IOException, InterruptedException {
     List<Row> rows = new ArrayList<>();
     for (Ledger.Op op : batch) {
-      rows.add(op.deletes() ? delete(op) : put(ledger, op));
+      rows.add(op.kind() == 's' ? versions(ledger, op) : op.deletes() ? delete(op) : put(ledger, op));
     }
     Object[] results = new Object[rows.size()];
     try {
@@ -163,13 +203,57 @@ public class Workload {
     return put;
   }
 
+  /** One atomic change: what stood in d:s goes, and the new versions come. */
+  private static RowMutations versions(Ledger ledger, Ledger.Op op) throws IOException {
+    byte[] key = Bytes.toBytes(Ledger.key(op.row())), s = qualifier(Ledger.S);
+    Put put = new Put(key);
+    for (int i = 0; i < Ledger.VERSIONS; i++) {
+      put.addColumn(D, s, op.time() + i, ledger.value(op.row(), Ledger.S, op.time() + i));
+    }
+    return RowMutations.of(List.of(new Delete(key).addColumns(D, s, op.time() - 1), put));
+  }
+
   private static Delete delete(Ledger.Op op) {
     Delete delete = new Delete(Bytes.toBytes(Ledger.key(op.row())));
     switch (op.kind()) {
       case 'x': return delete.addFamily(D, op.time()).addFamily(M, op.time());
       case 'f': return delete.addFamily(M, op.time());
+      case 'q': return delete.addColumn(D, qualifier(Ledger.S), op.time());
       default: return delete.addColumns(D, qualifier(Ledger.N), op.time());
     }
+  }
+
+  /**
+   * Writes what Bigtable cannot take over as it is, in rows of its own that no ledger knows:
+   * delete: two plain puts; then the whole row, one version of a family, a family up to 2023, one version of a column.
+   * overflow: Long.MAX_VALUE minus now, as reversed times are, and the last time before and the first after the overflow.
+   * future: a put of tomorrow.
+   */
+  private static void incompatible(Connection connection, TableName name, List<String> kinds) throws IOException {
+    long now = System.currentTimeMillis(), edge = Long.MAX_VALUE / 1000;
+    byte[] q = Bytes.toBytes("q");
+    try (Table table = connection.getTable(name)) {
+      if (kinds.contains("delete")) {
+        byte[] whole = Bytes.toBytes("incompatible-row"), part = Bytes.toBytes("incompatible-family");
+        table.put(new Put(whole).addColumn(D, q, Bytes.toBytes("d")).addColumn(M, q, Bytes.toBytes("m")));
+        table.put(new Put(part).addColumn(D, q, 5, Bytes.toBytes("5")).addColumn(M, q, 5, Bytes.toBytes("5")));
+        table.delete(new Delete(whole));
+        table.delete(new Delete(part).addFamilyVersion(D, 5));
+        table.delete(new Delete(part).addFamily(M, 1_700_000_000_000L));
+        table.delete(new Delete(part).addColumn(D, q, 4));
+      }
+      if (kinds.contains("overflow")) {
+        byte[] row = Bytes.toBytes("incompatible-time");
+        for (long time : new long[] {Long.MAX_VALUE - now, edge - 1, edge + 1}) {
+          table.put(new Put(row).addColumn(D, q, time, Bytes.toBytes("at " + time)));
+        }
+      }
+      if (kinds.contains("future")) {
+        byte[] row = Bytes.toBytes("incompatible-future");
+        table.put(new Put(row).addColumn(D, q, now + 86_400_000L, Bytes.toBytes("tomorrow")));
+      }
+    }
+    System.out.println("{\"kinds\":" + kinds.size() + "}");
   }
 
   static byte[] family(int column) {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import happybase
 import pytest
+from listening import listening
 
 from hbase_ferry.migration.config import parse
 from lab import Cluster, Lab, Workload
@@ -32,17 +32,6 @@ def written(lab: Lab) -> Workload:
     work.start(rate=2_000)
     work.stop()
     return work
-
-
-def listening(pid: int) -> set[str]:
-    """Addresses a process listens on, as the kernel writes them."""
-    sockets = set()
-    for fd in Path(f"/proc/{pid}/fd").iterdir():
-        with contextlib.suppress(OSError):
-            sockets.add(str(fd.readlink()).removeprefix("socket:[").removesuffix("]"))
-    tables = [Path(f"/proc/net/{name}").read_text().splitlines()[1:] for name in ("tcp", "tcp6")]
-    lines = [line.split() for table in tables for line in table]
-    return {line[1].split(":")[0] for line in lines if line[3] == "0A" and line[9] in sockets}
 
 
 def test_every_server_listens_on_the_loopback_only(lab: Lab) -> None:

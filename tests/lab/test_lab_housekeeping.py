@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from lab.cluster import Cluster
-from lab.crossing import end_leftovers, sweep
+from lab.life import end_leftovers, sweep
 from lab.places import FolderLock, LabError, Unavailable
 from lab.ports import free_ports
 from lab.process import Process, Registry, boot_id, start_time
