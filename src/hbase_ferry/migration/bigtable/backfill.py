@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hbase_ferry.insight.format import count, size
-from hbase_ferry.migration.bigtable import beam
+from hbase_ferry.migration.bigtable import pipelines
 from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, copy_subject
 from hbase_ferry.migration.bigtable.tables import schema_gate
 from hbase_ferry.migration.compare.copying import Copying, CopyState, copy_piece, copy_state
@@ -92,7 +92,7 @@ class PipelineBackfill(Backfill):
         done = True if backfilled(view, table) else None
         folder = f"{ctx.bigtable.backfill.export_dir.rstrip('/')}/ferry-{ctx.run_id}"
         export_id, import_id = self.jobs(view)
-        export, pipeline = beam.backfill_commands(
+        export, pipeline = pipelines.backfill_commands(
             ctx.settings, ctx.bigtable, table, ctx.families(view, table), ctx.snapshot(view, table), folder,
             export_id, import_id,
         )  # fmt: skip
@@ -120,7 +120,7 @@ class PipelineBackfill(Backfill):
         pipeline = view.job(self.jobs(view)[1])
         if pipeline is None or not pipeline.succeeded:
             return None
-        dropped = beam.dropped_by_import(pipeline)
+        dropped = pipelines.dropped_by_import(pipeline)
         left = f"; {count(dropped)} rows, cells or keys were dropped" if dropped else ""
         return self.copied(view, f"the pipeline imported {self.lane}{left}")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hbase_ferry.insight.format import count
-from hbase_ferry.migration.bigtable import beam
+from hbase_ferry.migration.bigtable import pipelines
 from hbase_ferry.migration.bigtable.names import BigtableContext
 from hbase_ferry.migration.compare.pieces import Comparison, CompareState, compare_piece, compare_state
 from hbase_ferry.migration.compare.report import report
@@ -140,7 +140,7 @@ class HashVerify(InstanceVerify):
         folder = f"{base}/{hash_id}" if base else "<hash directory>"
         settings, own = self.ctx.settings, self.ctx.bigtable
         end = None if self.final else self._end_ms(view)
-        hashes, sync = beam.compare_commands(
+        hashes, sync = pipelines.compare_commands(
             settings, own, self.lane, self.ctx.families(view, self.lane), folder, hash_id, sync_id, end
         )
         unknown = () if base else ("source file system",)
@@ -155,7 +155,7 @@ class HashVerify(InstanceVerify):
         return identity.time_ms - self.ctx.settings.gates.max_lag_ms if identity else None
 
     def found(self, view: View) -> int:
-        result = beam.sync_result(view.job(self.jobs(view)[1]))
+        result = pipelines.sync_result(view.job(self.jobs(view)[1]))
         return result.different or 0
 
     def failure(self, view: View) -> str | None:
@@ -164,7 +164,7 @@ class HashVerify(InstanceVerify):
         state = view.job(self.jobs(view)[1])
         if state is None or not state.succeeded:
             return None
-        result = beam.sync_result(state)
+        result = pipelines.sync_result(state)
         if result.different is None:
             return f"job {state.id} ended with 0 but printed no counters: nothing is proved"
         if result.different and self.final and self.acceptance(result.different) not in view.waivers:
