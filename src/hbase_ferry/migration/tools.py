@@ -18,7 +18,8 @@ VERIFY = "org.apache.hadoop.hbase.mapreduce.replication.VerifyReplication"
 FS_SHELL = "org.apache.hadoop.fs.FsShell"
 
 
-def _generic(job: str, *options: Mapping[str, str]) -> list[str]:
+def generic(job: str, *options: Mapping[str, str]) -> list[str]:
+    """The `-D` words of a MapReduce job: its name and whatever `options` hold, the later ones winning."""
     merged: dict[str, str] = {"mapreduce.job.name": job}
     for more in options:
         merged.update(more)
@@ -42,7 +43,7 @@ def export(
     `again`: a second attempt of our own, uniquely named snapshot, so that -overwrite can only meet our leftovers.
     """
     own = {"snapshot.export.skip.tmp": "true"} if skip_tmp else {}
-    argv = [*side.hbase, EXPORT, *_generic(job, own, settings.options), "-snapshot", snapshot]
+    argv = [*side.hbase, EXPORT, *generic(job, own, settings.options), "-snapshot", snapshot]
     if copy_from:
         argv += ["-copy-from", copy_from]
     argv += ["-copy-to", copy_to]
@@ -65,16 +66,27 @@ def copy_staging(settings: ExportSettings, job: str, source: str, target: str) -
     """DistCp (`-update`, so that a second run goes on) or JindoDistCp, told apart by the command's name."""
     if any("jindo" in word for word in settings.copy_tool):
         return [*settings.copy_tool, "--src", source, "--dest", target, "--disableChecksum", "--parallelism", "10"]
-    return [*settings.copy_tool, *_generic(job, settings.options), "-update", "-skipcrccheck", source, target]
+    return [*settings.copy_tool, *generic(job, settings.options), "-update", "-skipcrccheck", source, target]
 
 
 def hash_table(
-    settings: Settings, job: str, table: str, families: Sequence[str], directory: str, end_ms: int | None
+    settings: Settings,
+    job: str,
+    table: str,
+    families: Sequence[str],
+    directory: str,
+    end_ms: int | None,
+    versions: int = 0,
 ) -> list[str]:
-    """HashTable on the source. A bounded end time keeps rows written during the run out; it needs a start time."""
-    argv = [*settings.source.hbase, HASH, *_generic(job, settings.verify.options), "--batchsize=32768"]
+    """HashTable on the source. A bounded end time keeps rows written during the run out; it needs a start time.
+
+    versions: how many of each column's newest; 0: HashTable's own default, which is the newest alone.
+    """
+    argv = [*settings.source.hbase, HASH, *generic(job, settings.verify.options), "--batchsize=32768"]
     if families:
         argv.append("--families=" + ",".join(families))
+    if versions:
+        argv.append(f"--versions={versions}")
     if end_ms is not None:
         argv += ["--starttime=1", f"--endtime={end_ms}"]
     return [*argv, table, directory]
@@ -85,7 +97,7 @@ def sync_table(settings: Settings, job: str, table: str, source_key: str, direct
     return [
         *settings.target.hbase,
         SYNC,
-        *_generic(job, settings.verify.options),
+        *generic(job, settings.verify.options),
         "--dryrun=true",
         f"--sourcezkcluster={source_key}",
         directory,
@@ -96,14 +108,14 @@ def sync_table(settings: Settings, job: str, table: str, source_key: str, direct
 
 def row_counter(side: SideSettings, settings: Settings, job: str, table: str, families: Sequence[str]) -> list[str]:
     """RowCounter over the migrated families."""
-    return [*side.hbase, COUNT, *_generic(job, settings.verify.options), table, *families]
+    return [*side.hbase, COUNT, *generic(job, settings.verify.options), table, *families]
 
 
 def verify_replication(
     settings: Settings, job: str, peer_id: str, table: str, families: Sequence[str], end_ms: int | None
 ) -> list[str]:
     """VerifyReplication on the source; rc 0 also with BADROWS."""
-    argv = [*settings.source.hbase, VERIFY, *_generic(job, settings.verify.options)]
+    argv = [*settings.source.hbase, VERIFY, *generic(job, settings.verify.options)]
     if families:
         argv.append("--families=" + ",".join(families))
     if end_ms is not None:

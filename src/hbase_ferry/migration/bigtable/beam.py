@@ -1,0 +1,242 @@
+"""Command lines of Google's offline tools and of the HBase jobs that feed them, and what their output proves.
+
+Export or ExportSnapshot writes the history as files, `import` or `importsnapshot` of bigtable-beam-import carries it
+into the instance; HashTable and `sync-table` compare. All of them are detached jobs of the source's edge node. The
+pipelines exit with 1 unless they end DONE, and with 0 whatever `sync-table` found: its counters alone decide.
+
+Invariant: no word of a command line is a credential; the tools find the edge node's own. What an operator adds as an
+option tunes a pipeline, and never changes what it reads and where it writes. Called by the steps `backfill` and
+`verify`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hbase_ferry.migration import tools
+from hbase_ferry.migration.bigtable.settings import BackfillEngine, BackfillSettings, BigtableSettings
+from hbase_ferry.migration.settings import Settings, SideSettings
+from hbase_ferry.model.view import JobPhase, JobState
+
+EXPORT = "org.apache.hadoop.hbase.mapreduce.Export"
+MAIN = "com.google.cloud.bigtable.beam.Main"
+DIRECT_RUNNER = "DirectRunner"
+ALL_VERSIONS = 2**31 - 1
+MATCHED, NOT_MATCHED = "ranges_matched", "ranges_not_matched"
+"""Counters of sync-table (namespace cbt-dataflow-validate): key ranges whose hashes agree, and those that do not."""
+DROPPED = ("droppedRows", "droppedCells", "droppedRowKeys")
+"""Counters of importsnapshot from 2.19 on: what was above Bigtable's limits and left out."""
+JVM_OPTIONS = (
+    "-XX:+IgnoreUnrecognizedVMOptions",  # Java 8 knows no --add-opens
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    "--add-opens=java.base/java.util=ALL-UNNAMED",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+)
+"""What Beam 2.55's class generators need on Java 17."""
+
+
+# ---- the pairs of jobs the steps start
+
+
+def backfill_commands(
+    settings: Settings,
+    bigtable: BigtableSettings,
+    table: str,
+    families: Sequence[str],
+    snapshot: str,
+    folder: str,
+    export_id: str,
+    import_id: str,
+) -> tuple[list[str], list[str]]:
+    """The job that writes the history below `folder`, and the pipeline that reads it there.
+
+    Every attempt writes to a folder of its own, named like its job: both exports refuse one that exists.
+    """
+    place = f"{folder.rstrip('/')}/{export_id}"
+    if bigtable.backfill.engine is BackfillEngine.IMPORTSNAPSHOT:
+        return (
+            export_snapshot_to(settings, export_id, snapshot, place),
+            import_snapshot(bigtable, import_id, table, snapshot, place),
+        )
+    return (
+        export_sequence(settings, export_id, table, families, place),
+        import_sequence(bigtable, import_id, table, place),
+    )
+
+
+def compare_commands(
+    settings: Settings,
+    bigtable: BigtableSettings,
+    table: str,
+    families: Sequence[str],
+    folder: str,
+    hash_id: str,
+    sync_id: str,
+    end_ms: int | None,
+    kept: int = 0,
+) -> tuple[list[str], list[str]]:
+    """The job that writes the source's hashes to `folder`, and the pipeline that compares them with the instance.
+
+    kept: how many versions every family keeps; 0: not known, all are compared. Bigtable removes older ones when it
+    likes, so that a comparison of more than these finds differences which are none.
+    """
+    versions = bigtable.compare.versions or kept or ALL_VERSIONS
+    return (
+        tools.hash_table(settings, hash_id, table, families, folder, end_ms, versions),
+        sync_table(bigtable, sync_id, table, folder),
+    )
+
+
+# ---- jobs of the source's cluster
+
+
+def export_sequence(settings: Settings, job: str, table: str, families: Sequence[str], folder: str) -> list[str]:
+    """Export: sequence files of every version of these families; no families: all of them. The folder must be new."""
+    own = {"hbase.mapreduce.scan.column.family": ",".join(families)} if families else {}
+    options = tools.generic(job, settings.export.options, own)
+    return [*settings.source.hbase, EXPORT, *options, table, folder, str(ALL_VERSIONS)]
+
+
+def export_snapshot_to(settings: Settings, job: str, snapshot: str, folder: str) -> list[str]:
+    """ExportSnapshot to a folder outside any cluster: its file system has other checksums, and no cleaner of ours."""
+    verify, skip = settings.export.checksum_verify, settings.export.skip_tmp
+    return tools.export(
+        settings.source,
+        job,
+        snapshot,
+        folder,
+        settings.export,
+        skip_tmp=bool(skip),
+        verify_checksum=bool(verify),
+        again=False,
+    )
+
+
+# ---- Google's pipelines
+
+
+def import_sequence(bigtable: BigtableSettings, job: str, table: str, folder: str) -> list[str]:
+    """`import` of what Export wrote to `folder`."""
+    return _pipeline(bigtable, "import", job, table, {"sourcePattern": f"{folder.rstrip('/')}/part-*"})
+
+
+def import_snapshot(bigtable: BigtableSettings, job: str, table: str, snapshot: str, folder: str) -> list[str]:
+    """`importsnapshot` of what ExportSnapshot wrote to `folder`.
+
+    It scans with HBase's default of one version, and has no option for more: only each column's newest cell arrives.
+    """
+    return _pipeline(
+        bigtable, "importsnapshot", job, table, {"hbaseSnapshotSourceDir": folder, "snapshotName": snapshot}
+    )
+
+
+def sync_table(bigtable: BigtableSettings, job: str, table: str, folder: str) -> list[str]:
+    """`sync-table` against the hashes in `folder`, which needs a scheme; it writes the ranges that differ there too."""
+    where = {"hashTableOutputDir": folder, "outputPrefix": f"{folder.rstrip('/')}/differing"}
+    return _pipeline(bigtable, "sync-table", job, table, where)
+
+
+def _pipeline(bigtable: BigtableSettings, action: str, job: str, table: str, where: Mapping[str, str]) -> list[str]:
+    own = bigtable.backfill
+    options = {
+        **own.options,
+        "runner": own.runner,
+        "jobName": pipeline_name(job),
+        "project": own.options.get("project", bigtable.project),  # Dataflow may run in another project
+        "region": own.region,
+        "tempLocation": own.temp_dir,
+        "serviceAccount": own.service_account,
+        "bigtableProject": bigtable.project,
+        "bigtableInstanceId": bigtable.instance,
+        "bigtableAppProfileId": bigtable.app_profile,
+        "bigtableTableId": table,
+        **where,
+        "wait": "true",
+    }
+    return [*_main(bigtable, own), action, *(f"--{name}={value}" for name, value in options.items() if value)]
+
+
+def _main(bigtable: BigtableSettings, own: BackfillSettings) -> list[str]:
+    emulator = ["env", f"BIGTABLE_EMULATOR_HOST={bigtable.emulator}"] if bigtable.emulator else []
+    jars = ":".join((own.jar or "<bigtable-beam-import-shaded.jar>", *own.extra_jars))
+    return [*emulator, *own.java, *JVM_OPTIONS, "-cp", jars, MAIN]
+
+
+def pipeline_name(job: str) -> str:
+    """The pipeline's name for a job id, as Dataflow takes it; Dataflow refuses a second running one of that name."""
+    return "ferry-" + re.sub(r"[^a-z0-9]+", "-", job.lower()).strip("-")
+
+
+def create_table_with_translator(
+    side: SideSettings, bigtable: BigtableSettings, tables: Sequence[str], cluster_key: str = ""
+) -> list[str] | None:
+    """Google's schema translator for those tables, for people who prefer it; nothing here starts it.
+
+    cluster_key: quorum:port:znode of the source. None: it is unknown, or its znode is not /hbase, for which the
+    translator has no option.
+    """
+    quorum, port, znode = [*(side.cluster_key or cluster_key).rsplit(":", 2), "", ""][:3]
+    if not port or znode != "/hbase":
+        return None
+    properties = {
+        "hbase.zookeeper.quorum": quorum,
+        "hbase.zookeeper.property.clientPort": port,
+        "google.bigtable.project.id": bigtable.project,
+        "google.bigtable.instance.id": bigtable.instance,
+        "google.bigtable.table.filter": "|".join(re.escape(table) for table in tables),
+    }
+    emulator = ["env", f"BIGTABLE_EMULATOR_HOST={bigtable.emulator}"] if bigtable.emulator else []
+    jar = "<bigtable-hbase-1.x-tools-jar-with-dependencies.jar>"
+    return [*emulator, *bigtable.backfill.java, *(f"-D{k}={v}" for k, v in properties.items()), "-jar", jar]
+
+
+# ---- what the jobs' output says
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """Key ranges by the outcome of sync-table; None: unknown, which proves nothing."""
+
+    matched: int | None = None
+    different: int | None = None
+
+
+def sync_result(state: JobState | None) -> SyncResult:
+    """What a finished sync-table counted.
+
+    Unknown while it runs, where it failed, where it printed no counter, and where no range at all was compared. A
+    counter that never moved may be absent: it is 0 once the other one is there, since both are printed together.
+    """
+    if state is None or not state.succeeded:
+        return SyncResult()
+    matched, different = state.counters.get(MATCHED), state.counters.get(NOT_MATCHED)
+    return SyncResult(matched or 0, different or 0) if matched or different else SyncResult()
+
+
+def dropped_by_import(state: JobState | None) -> int:
+    """Rows, cells and row keys an import says it left out; 0 also where it printed none of these counters.
+
+    `import`, and `importsnapshot` of one snapshot as it is started here, leave nothing out: what Bigtable refuses
+    fails them.
+    """
+    return sum(state.counters.get(name, 0) for name in DROPPED) if state is not None else 0
+
+
+def may_still_run(bigtable: BigtableSettings, state: JobState | None) -> list[str] | None:
+    """How to look for a pipeline that may outlive its launcher; None: it cannot.
+
+    On Dataflow it runs on without the process that was killed or lost. One that goes on after the peer was enabled
+    brings back cells that were deleted meanwhile.
+    """
+    own = bigtable.backfill
+    if state is None or state.alive or own.runner == DIRECT_RUNNER:
+        return None
+    if state.phase is not JobPhase.LOST and (state.exit_code or 0) < 128:
+        return None
+    project, region = own.options.get("project", bigtable.project), own.region or "<region>"
+    return [
+        *("gcloud", "dataflow", "jobs", "list", "--status=active", f"--project={project}", f"--region={region}"),
+        f"--filter=name={pipeline_name(state.id)}",
+    ]
