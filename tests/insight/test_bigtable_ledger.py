@@ -85,7 +85,10 @@ def test_removing_our_own_peer_does_not_make_its_losses_an_earlier_one_s() -> No
     assert totals([page(9, left)], "ferry", memory)[library.DROPPED] == 4
 
 
-@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 3), st.integers(0, 9), st.booleans()), max_size=12))
+LOOKS = st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 3), st.integers(0, 9), st.booleans())
+
+
+@given(st.lists(LOOKS, max_size=12))
 def test_a_total_never_falls_whatever_servers_do(steps: list[tuple[str, int, int, bool]]) -> None:
     memory: Mapping[str, str] = {}
     before = 0

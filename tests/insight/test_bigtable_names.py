@@ -16,7 +16,8 @@ def test_a_name_of_letters_digits_and_the_three_signs_has_no_fault(name: str) ->
 
 @pytest.mark.parametrize(("name", "why"), [
     ("shop:orders", "lies in a namespace"), ("x" * 51, "51 characters"), (".hidden", "no . or - in front"),
-    ("-t", "no . or - in front"), ("", "(empty)"), ("täble", "no table id"), ("a b", "no table id"), ("a\n", "no table"),
+    ("-t", "no . or - in front"), ("", "(empty)"), ("täble", "no table id"), ("a b", "no table id"),
+    ("a\n", "no table"),
 ])  # fmt: skip
 def test_a_table_name_the_service_refuses_is_a_sentence_with_its_reason(name: str, why: str) -> None:
     assert why in (table_fault(name) or "")

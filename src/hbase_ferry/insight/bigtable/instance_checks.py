@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hbase_ferry.insight.bigtable.names import table_fault
-from hbase_ferry.insight.bigtable.pages import Question
+from hbase_ferry.insight.bigtable.pages import SERVING, Question
 from hbase_ferry.insight.checks.base import Finding, missing
 from hbase_ferry.insight.format import plural
-
-_SERVING = ("READY", "RESIZING")
 
 
 def findings(question: Question) -> Iterator[Finding]:
@@ -64,8 +62,8 @@ def _clusters(question: Question) -> Finding:
     if not states:
         return Finding(check, "unknown", f"the clusters of {target.name} were not told", target.side)
     ours = settings.get(f"profile.{question.wish.profile}.routing", "").removeprefix("single:")
-    bad = [f"{name} is {state}" for name, state in sorted(states.items()) if state not in _SERVING]
-    if ours in states and states[ours] not in _SERVING:
+    bad = [f"{name} is {state}" for name, state in sorted(states.items()) if state not in SERVING]
+    if ours in states and states[ours] not in SERVING:
         return Finding(check, "block", f"cluster {ours}, which the profile routes to, is {states[ours]}", target.side)
     if len(bad) == len(states):
         return Finding(check, "block", f"no cluster of {target.name} serves: {', '.join(bad)}", target.side)

@@ -16,6 +16,8 @@ from hbase_ferry.model.cluster import ClusterView, ServerFacts
 
 _LINE = re.compile(r"-(\d)\.x-")
 MASTER = "master"
+SERVING = ("READY", "RESIZING")
+"""States of an instance or cluster that take writes."""
 
 
 @dataclass(frozen=True)

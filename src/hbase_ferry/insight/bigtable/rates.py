@@ -90,7 +90,8 @@ def _servers(history: Sequence[ClusterView]) -> list[list[ServerFacts]]:
     found = {f.server: [f] for f in newest or () if f.role == REGION_SERVER and not f.error}
     for view in reversed(history[:-1]):
         older = [facts for facts in view.servers.current or () if facts.role == REGION_SERVER and not facts.error]
-        if not any([_keep(found.get(facts.server), facts) for facts in older]) and older:
+        kept = [_keep(found.get(facts.server), facts) for facts in older]
+        if kept and not any(kept):
             break
     return [pages[::-1] for _, pages in sorted(found.items())]
 

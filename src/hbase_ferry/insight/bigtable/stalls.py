@@ -8,12 +8,12 @@ by the steps that wait for a peer (`migration.targets.TargetKind.causes`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from hbase_ferry.insight.bigtable import connection, divergence, library, startup
 from hbase_ferry.insight.bigtable.counters import counters, of_peer
 from hbase_ferry.insight.bigtable.names import ROW_MUTATIONS, family_fault, table_fault
-from hbase_ferry.insight.bigtable.pages import number, read
+from hbase_ferry.insight.bigtable.pages import SERVING, number, read, value
 from hbase_ferry.insight.bigtable.rates import (
     SPIN_PER_SECOND,
     Rate,
@@ -45,7 +45,7 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
         return ()
     tries = retries(source_history, peer_id) if peer.enabled else ()
     certain = [
-        *_unreachable(target),
+        *_unreachable(source, target),
         *startup.causes(peer, source_history),
         *_schema(peer, source, target, tries),
         *_bulk_load(peer, source, tries),
@@ -63,7 +63,7 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
     return tuple(dict.fromkeys(found))
 
 
-def _unreachable(target: ClusterView) -> Iterator[Cause]:
+def _unreachable(source: ClusterView, target: ClusterView) -> Iterator[Cause]:
     for part in (target.identity, target.tables):
         if part.error:
             yield Cause(
@@ -72,14 +72,25 @@ def _unreachable(target: ClusterView) -> Iterator[Cause]:
                 "look at the instance's clusters and at the way there; the library goes on by itself once they answer",
             )
             return
-    states = target.identity.current.settings if target.identity.current else {}
-    for key, state in sorted(states.items()):
-        if (key == "instance.state" or (key.startswith("cluster.") and key.endswith(".state"))) and state != "READY":
+    settings = target.identity.current.settings if target.identity.current else {}
+    keys = ["instance.state", *(f"cluster.{name}.state" for name in _routed(source, settings))]
+    for key in keys:
+        if settings.get(key, "READY") not in SERVING:
             yield Cause(
                 "target not ready",
-                f"{key.removesuffix('.state').replace('.', ' ')} of {target.name} is {state}",
+                f"{key.removesuffix('.state').replace('.', ' ')} of {target.name} is {settings[key]}",
                 "wait for it, or let the app profile route to a cluster that is ready",
             )
+
+
+def _routed(source: ClusterView, settings: Mapping[str, str]) -> tuple[str, ...]:
+    """The clusters that the servers' app profiles send to; all of them where the routing is not single or not known."""
+    profiles = {value(page, library.APP_PROFILE) or "default" for page in read(source.servers.current or ())}
+    routes = {settings.get(f"profile.{profile}.routing", "") for profile in profiles}
+    if routes and all(route.startswith("single:") for route in routes):
+        return tuple(sorted(route.removeprefix("single:") for route in routes))
+    names = (key.split(".", 1)[1] for key in settings if key.startswith("cluster.") and key.endswith(".state"))
+    return tuple(sorted(name.removesuffix(".state") for name in names))
 
 
 def _tried(tries: Sequence[Retry]) -> str:

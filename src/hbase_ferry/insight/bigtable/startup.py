@@ -84,7 +84,7 @@ def _countdown(history: Sequence[ClusterView], peer_id: str, server: str, facts:
     """Seconds until the server aborts, at most; None: it does not."""
     identity = history[-1].identity.value
     version = parse_version(identity.hbase_version) if identity else None
-    if version is not None and version < (2, 4):
+    if (version is not None and version < (2, 4)) or (facts is not None and not _has_jar(facts)):
         return None
     return max(0.0, ladder_seconds(facts) - seen_for(history, peer_id, server))
 
@@ -101,7 +101,7 @@ def _words(left: float | None, view: ClusterView) -> str:
 
 def _reasons(peer: Peer, servers: Sequence[str], pages: Mapping[str, ServerFacts]) -> Iterator[Cause]:
     known = [pages[server] for server in servers if server in pages]
-    without = [facts.server for facts in known if not library_jars(facts, library.LIBRARY) and not _any_jar(facts)]
+    without = [facts.server for facts in known if not _has_jar(facts)]
     if without:
         evidence = f"no jar of the library on the class path of {', '.join(without[:3])}"
         yield Cause("library missing", evidence, "copy the jar to its lib folder and restart that server")
@@ -120,9 +120,10 @@ def _reasons(peer: Peer, servers: Sequence[str], pages: Mapping[str, ServerFacts
         )
 
 
-def _any_jar(facts: ServerFacts) -> bool:
-    """A library under another name than the published one."""
-    return any("bigtable" in jar and "replication" in jar for jar in facts.jars)
+def _has_jar(facts: ServerFacts) -> bool:
+    """The published library, or one under another name that says as much."""
+    named = any("bigtable" in jar and "replication" in jar for jar in facts.jars)
+    return named or bool(library_jars(facts, library.LIBRARY))
 
 
 def _config(peer: Peer, known: Sequence[ServerFacts]) -> Iterator[Cause]:

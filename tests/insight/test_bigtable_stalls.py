@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import pytest
+from bigtable_views import JAR, bigtable_peer, instance, look, metrics, page, there
+from insight_views import RS1, RS2, T0, family, load, queue, table
+
+from hbase_ferry.insight.bigtable import library
+from hbase_ferry.insight.bigtable.rates import Rate, rates, retries, spin_cost
+from hbase_ferry.insight.bigtable.stalls import causes
+from hbase_ferry.insight.bigtable.startup import ladder_seconds, not_started, seen_for
+from hbase_ferry.insight.stalls import Cause
+from hbase_ferry.model.cluster import ClusterView, Observed, Peer, Table
+
+ORDERS = there("orders")
+
+
+def named(history: Sequence[ClusterView], target: ClusterView | None = None) -> dict[str, Cause]:
+    found = causes("ferry", history, instance(ORDERS) if target is None else target)
+    assert all(cause.evidence and cause.remedy for cause in found)
+    return {cause.name: cause for cause in reversed(found)}
+
+
+def looks(*values: dict[str, int], step: float = 10, **more: object) -> list[ClusterView]:
+    return [look(n * step, page(n * step, each), **more) for n, each in enumerate(values)]  # type: ignore[arg-type]
+
+
+def spinning(step: float = 10, count: int = 2, **more: object) -> list[ClusterView]:
+    """A loop without a pause: one entry read, 1,200 attempts a second, nothing shipped."""
+    values = [metrics(tried=10 + int(n * step * 1200), read=11, **{library.SHIPPED: 10}) for n in range(1, count + 1)]
+    return looks(*values, step=step, **more)
+
+
+def retrying() -> list[ClusterView]:
+    return looks(metrics(tried=12, read=11), metrics(tried=13, read=11), metrics(tried=15, read=11))
+
+
+# ---- rates
+
+
+def test_rates_are_per_second_and_per_server() -> None:
+    history = looks(
+        metrics(tried=100, read=100, shippedOps=1_000), metrics(tried=400, read=400, shippedOps=7_000), step=30
+    )
+    assert rates(history, "ferry") == (Rate(RS1, 10.0, 200.0, 30.0),)
+
+
+def test_one_look_is_no_rate_and_nothing_moved_within_the_cache_s_time_is_no_standstill() -> None:
+    assert rates(looks(metrics()), "ferry")[0].eligible is None
+    still = rates(looks(metrics(), metrics(), step=3), "ferry")[0]
+    assert (still.eligible, still.shipped) == (None, None)
+    longer = rates(looks(metrics(), metrics(), step=11), "ferry")[0]
+    assert (longer.eligible, longer.shipped) == (0.0, 0.0)
+
+
+def test_a_server_that_cannot_be_read_has_no_rate_and_the_history_before_the_window_counts_no_more() -> None:
+    history = [
+        look(n * 20, page(n * 20, metrics(shippedOps=n * 20)), page(n * 20, server=RS2, error="x")) for n in range(9)
+    ]
+    (only,) = rates(history, "ferry")
+    assert (only.server, only.seconds, only.shipped) == (RS1, 20.0, 1.0)
+
+
+def test_a_restarted_server_and_a_removed_peer_have_no_rate() -> None:
+    history = [look(0, page(0, metrics())), look(12, page(12, metrics(shippedOps=99), server="rs1,16020,2"))]
+    assert rates(history, "ferry")[0].shipped is None
+    left = {key: value for key, value in metrics().items() if "bigtable" in key}
+    assert rates(looks(left, left, step=20), "ferry")[0].eligible is None
+    assert rates([], "ferry") == ()
+
+
+def test_a_large_batch_on_its_way_is_no_retry() -> None:
+    history = looks(metrics(tried=10, read=10), metrics(tried=25_010, read=25_010), step=10)
+    assert retries(history, "ferry") == ()
+
+
+def test_a_loop_is_seen_from_its_second_page_and_ends_with_the_first_shipment() -> None:
+    (seen,) = retries(spinning(step=3), "ferry")
+    assert seen.spinning and seen.per_second == pytest.approx(360)
+    healed = [*spinning(), look(20, page(20, metrics(tried=24_011, read=11, shippedOps=11)))]
+    assert retries(healed, "ferry") == ()
+
+
+def test_the_cost_of_the_loop_is_said_in_log_and_cores() -> None:
+    assert spin_cost(1_200) == "36.0 GB of log an hour and about one core"
+    assert spin_cost(300) == "9.0 GB of log an hour and about 25 % of a core"
+
+
+# ---- schema
+
+
+def test_a_healthy_peer_has_no_cause() -> None:
+    assert named(looks(metrics(shippedOps=1), metrics(shippedOps=50), step=20)) == {}
+
+
+def test_a_missing_table_is_named_with_the_loop_and_what_it_costs() -> None:
+    first = causes("ferry", spinning(), instance())[0]
+    assert first.name == "table missing"
+    assert "lab-instance has no table orders" in first.evidence
+    assert "1 200 entries/s again and again and ships nothing" in first.evidence
+    assert "up to 36.0 GB of log an hour and about one core" in first.evidence
+    assert "permanent error" not in named(spinning(), instance())
+
+
+def test_a_missing_family_is_named_and_one_the_peer_does_not_ship_is_not() -> None:
+    two = table(families=[family("d"), family("meta"), family("local", scope=0)])
+    found = named(spinning(tables=[two]), instance(there("orders", "d")))
+    assert "lacks family meta" in found["family missing"].evidence
+    cut = spinning(tables=[two], peers=(bigtable_peer(table_cfs={"orders": ("d",)}),))
+    assert "family missing" not in named(cut, instance(there("orders", "d")))
+
+
+def test_a_disabled_peer_s_tables_may_not_be_there_yet() -> None:
+    history = looks(metrics(), metrics(), peers=(bigtable_peer(enabled=False),))
+    assert named(history, instance()) == {}
+
+
+def test_tables_nobody_asked_about_and_an_instance_not_seen_accuse_nobody() -> None:
+    other = bigtable_peer(table_cfs={"elsewhere": ()})
+    assert "table missing" not in named(looks(metrics(), peers=(other,)), instance())
+    unseen = instance(tables=Observed(None, None, None))
+    assert "table missing" not in named(looks(metrics()), unseen)
+
+
+def test_a_namespaced_table_and_an_illegal_name_are_causes_of_their_own() -> None:
+    bad = bigtable_peer(table_cfs={"shop:orders": (), "x" * 60: ()})
+    found = named(looks(metrics(), peers=(bad,)))
+    assert "lies in a namespace" in found["namespaced table"].evidence
+    assert "60 characters" in found["illegal name"].evidence
+    both: list[Table] = [table("shop:orders")]
+    assert "table missing" not in named(looks(metrics(), tables=both, peers=(bad,)), instance())
+
+
+# ---- target
+
+
+def test_a_loop_with_every_table_there_is_a_permanent_error_with_what_may_be_behind_it() -> None:
+    cause = named(spinning())["permanent error"]
+    assert "tables and families are there" in cause.evidence
+    assert "roles/bigtable.user" in cause.remedy and "100 000 cells" in cause.remedy
+
+
+def test_slow_retries_are_a_target_that_does_not_answer() -> None:
+    found = named(retrying())
+    assert set(found) == {"target hung"}
+    assert "once a client timeout (10 min)" in found["target hung"].evidence
+
+
+def test_the_client_timeout_is_the_one_the_servers_run_with() -> None:
+    timeout = {library.MUTATE_TIMEOUT: "10000"}
+    quick = [
+        dataclasses.replace(view, servers=Observed(tuple(
+            dataclasses.replace(f, settings={**f.settings, **timeout}) for f in view.servers.value or ()), T0))
+        for view in retrying()
+    ]  # fmt: skip
+    assert "once a client timeout (10 s)" in named(quick)["target hung"].evidence
+
+
+def test_a_call_that_hangs_within_its_own_retries_moves_nothing_at_all_and_only_the_lag_grows() -> None:
+    late = [look(n * 15, page(n * 15, metrics()), queues=[queue(lag_ms=15_000 * n)]) for n in range(3)]
+    assert "lag 30 000 ms" in named(late)["target hung"].evidence
+    idle = [look(n * 15, page(n * 15, metrics())) for n in range(3)]
+    assert named(idle) == {}
+
+
+def test_a_target_that_does_not_answer_us_either_comes_first() -> None:
+    gone = instance(ORDERS, identity=Observed(None, None, "503 failed to connect"))
+    assert causes("ferry", retrying(), gone)[0] == Cause(
+        "target unreachable",
+        "lab-instance does not answer hbase-ferry either: 503 failed to connect",
+        "look at the instance's clusters and at the way there; the library goes on by itself once they answer",
+    )
+
+
+def test_a_cluster_that_does_not_serve_is_named() -> None:
+    settings = {"instance.state": "READY", "cluster.c1.state": "DISABLED", "cluster.c2.state": "READY"}
+    found = named(looks(metrics()), instance(ORDERS, settings=settings))
+    assert found["target not ready"].evidence == "cluster c1 of lab-instance is DISABLED"
+    routed = settings | {"profile.migration-single.routing": "single:c2"}
+    assert "target not ready" not in named(looks(metrics()), instance(ORDERS, settings=routed))
+    resizing = {"instance.state": "READY", "cluster.c1.state": "RESIZING"}
+    assert "target not ready" not in named(looks(metrics()), instance(ORDERS, settings=resizing))
+
+
+def test_a_peer_that_ships_and_still_falls_behind_has_a_slow_target() -> None:
+    late = [
+        look(
+            n * 10, page(n * 10, metrics(shippedOps=1000 * n, tried=9 + n, read=9 + n)), queues=[queue(lag_ms=6000 * n)]
+        )
+        for n in range(4)
+    ]
+    assert "lag 0 ms, then 18 000 ms" in named(late)["slow target"].evidence
+    steady = [
+        look(n * 10, page(n * 10, metrics(shippedOps=1000 * n, tried=9 + n, read=9 + n)), queues=[queue(lag_ms=4000)])
+        for n in range(4)
+    ]
+    assert named(steady) == {}
+
+
+def test_a_bulk_load_marker_never_heals() -> None:
+    values = [metrics(tried=n * 9000, read=3, sizeOfHFileRefsQueue=1) for n in (1, 2)]
+    found = named(looks(*values))
+    assert "METAFAMILY" in found["bulk load marker"].evidence and "never heals" in found["bulk load marker"].remedy
+    assert "permanent error" not in found
+
+
+def test_incompatible_mutations_met_during_a_stall_are_said_not_to_cause_it() -> None:
+    values = [metrics(tried=n * 9000, read=3, bigtableIncompatibleMutations=n) for n in (1, 2)]
+    assert "do not stall it by themselves" in named(looks(*values))["incompatible mutations"].evidence
+
+
+# ---- the endpoint that never starts
+
+
+def stopped(seconds: float, *, version: str = "2.6.4", peer: Peer | None = None, **settings: str) -> ClusterView:
+    values = {"source.ferry.isInitializing": 1, "source.ferry.shippedOps": 0}
+    facts = page(seconds, values, **settings)
+    return look(seconds, facts, queues=[queue(running=False)], version=version, peers=(peer or bigtable_peer(),))
+
+
+def test_the_ladder_lasts_twelve_and_a_half_hours_by_default_and_follows_the_settings() -> None:
+    assert ladder_seconds(None) == 45_150.0
+    assert ladder_seconds(page(0, maxretriesmultiplier="3", sleepforretries="300")) == pytest.approx(1.8)
+    assert ladder_seconds(page(0, maxretriesmultiplier="many")) == 45_150.0
+
+
+def test_an_endpoint_that_never_started_counts_down_to_the_abort() -> None:
+    history = [stopped(n * 60) for n in range(6)]
+    cause = named(history)["endpoint not started"]
+    assert "for 5 min or more on 1 region server: rs1,16020,1" in cause.evidence
+    assert "abort in 12 h 27 at the latest" in cause.remedy
+    assert "lag 0 means nothing" in cause.evidence
+
+
+def test_the_countdown_begins_again_after_a_look_that_showed_it_running() -> None:
+    history = [stopped(0), look(60, page(60, metrics())), stopped(120), stopped(180)]
+    assert seen_for(history, "ferry", RS1) == 60.0
+    assert seen_for([look(0, page(0, metrics()))], "ferry", RS1) == 0.0
+
+
+def test_at_the_end_of_the_ladder_the_abort_may_come_at_any_moment() -> None:
+    history = [stopped(n * 60, maxretriesmultiplier="3") for n in range(2)]
+    assert "abort at any moment" in named(history)["endpoint not started"].remedy
+
+
+def test_with_abort_switched_off_removing_the_peer_is_what_kills_the_server() -> None:
+    remedy = named([stopped(0, abort="false")])["endpoint not started"].remedy
+    assert "set it true and restart before the peer is removed" in remedy
+    assert "at the latest" not in remedy
+
+
+def test_hbase_1_does_not_try_again_and_lines_before_2_4_do_not_abort() -> None:
+    assert "1.x does not try again" in named([stopped(0, version="1.7.2")])["endpoint not started"].remedy
+    middle = named([stopped(0, version="2.2.7")])["endpoint not started"].remedy
+    assert "it is tried again" in middle and "abort" not in middle
+
+
+def test_initializing_below_zero_is_not_started_either() -> None:
+    view = look(0, page(0, {"source.ferry.isInitializing": -7}))
+    assert not_started(view, "ferry") == (RS1,)
+    assert not_started(look(0, page(0, metrics())), "ferry") == ()
+
+
+def test_missing_keys_a_missing_jar_and_a_config_are_named_as_reasons() -> None:
+    assert "runs without google.bigtable.project.id" in named([stopped(0, project="")])["site keys missing"].evidence
+    bare = dataclasses.replace(
+        stopped(0), servers=Observed((page(0, {"source.ferry.isInitializing": 1}, jars=()),), T0)
+    )
+    assert "no jar of the library" in named([bare])["library missing"].evidence
+    assert "it is tried again" in named([bare])["endpoint not started"].remedy, "a class is looked for without end"
+    told = named([stopped(0, peer=bigtable_peer(config={library.DRY_RUN: "true"}))])["per-peer CONFIG"]
+    assert "core-site.xml" in told.remedy and "cannot be told from here" in told.evidence
+    assert "adds a CONFIG to every peer" in named([stopped(0, base_config="a=b")])["per-peer CONFIG"].evidence
+
+
+def test_a_server_with_keys_and_jar_is_not_accused_of_lacking_them() -> None:
+    assert set(named([stopped(0)])) == {"endpoint not started", "key file"}
+
+
+# ---- the connection
+
+
+def test_a_second_bigtable_peer_with_other_keys_shares_the_first_one_s_connection() -> None:
+    other = bigtable_peer("other", config={library.INSTANCE: "elsewhere"})
+    evidence = named(looks(metrics(), peers=(bigtable_peer(), other)))["shared connection"].evidence
+    assert "peer other" in evidence and library.INSTANCE in evidence and "started first" in evidence
+    alike = bigtable_peer("other", config={library.INSTANCE: "lab-instance"})
+    assert "shared connection" not in named(looks(metrics(), peers=(bigtable_peer(), alike)))
+
+
+def test_a_stall_after_failed_starts_may_be_a_connection_with_old_keys() -> None:
+    before = look(0, page(0, {"source.bad.isInitializing": 1}), peers=(bigtable_peer(), bigtable_peer("bad")))
+    assert "leaked connection" in named([before, *_later(spinning())])
+    assert "leaked connection" not in named(_later(spinning()))
+    restarted = [look(n * 10, page(n * 10, metrics(tried=n * 12_000, read=11), server="rs1,16020,2")) for n in (3, 4)]
+    assert "leaked connection" not in named([before, *restarted])
+
+
+def _later(history: list[ClusterView]) -> list[ClusterView]:
+    return [
+        look(n * 10 + 10, page(n * 10 + 10, dict((v.servers.value or ())[0].metrics))) for n, v in enumerate(history)
+    ]
+
+
+# ---- ways to diverge
+
+
+def test_a_profile_that_routes_to_several_clusters_is_named() -> None:
+    multi = {"instance.state": "READY", "profile.migration-single.routing": "multi"}
+    assert (
+        "migration-single"
+        in named(looks(metrics()), instance(ORDERS, settings=multi))["multi-cluster routing"].evidence
+    )
+
+
+def test_a_server_without_an_app_profile_uses_the_default_one() -> None:
+    facts = page(0, metrics(), id="")
+    bare = dataclasses.replace(facts, settings={k: v for k, v in facts.settings.items() if k != library.APP_PROFILE})
+    assert "app profile default" in named([look(0, bare)])["multi-cluster routing"].evidence
+
+
+def test_dropped_mutations_diverge_and_those_of_a_removed_peer_do_not_count() -> None:
+    assert (
+        "dropped 3 mutations"
+        in named(looks(metrics(bigtableDroppedIncompatibleMutations=3)))["dropped mutations"].evidence
+    )
+    left = {k: v for k, v in metrics(bigtableDroppedIncompatibleMutations=3).items() if "bigtable" in k}
+    assert named(looks(left)) == {}
+
+
+def test_queues_of_dead_servers_and_servers_without_a_queue_are_gaps() -> None:
+    orphan = queue(queue_id="ferry-rs9,16020,1", recovered=True)
+    assert "rs9" in named([look(0, page(0, metrics()), queues=[queue(), orphan])])["replication gap"].evidence
+    dark = look(0, page(0, metrics()), page(0, server=RS2), queues=[queue()])
+    dark = dataclasses.replace(dark, load=Observed(load(T0, queue(), servers=(RS1, RS2)), T0))
+    assert f"without a queue of peer ferry: {RS2}" in named([dark])["replication gap"].evidence
+
+
+def test_no_history_and_no_such_peer_have_no_cause() -> None:
+    assert causes("ferry", [], instance()) == ()
+    assert causes("nobody", looks(metrics()), instance()) == ()
+
+
+def test_the_jar_of_the_builders_is_a_published_name() -> None:
+    assert JAR.startswith(library.LIBRARY)
