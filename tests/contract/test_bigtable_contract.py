@@ -347,7 +347,7 @@ def test_a_row_too_large_for_a_page_is_named_and_the_page_goes_on(backend: Backe
 def test_a_cell_above_four_megabytes_is_written_and_read(backend: Backend, orders: str) -> None:
     value = "ab" * (6 * MIB)
     backend.write(orders, ("61", [("d", "71", 1000, value)]))
-    (row,) = backend.scan(orders, max_bytes=8 * MIB).rows
+    (row,) = backend.scan(orders, max_bytes=8_000_000).rows
     assert row[1][0][3] == value
     assert backend.scan(orders, max_bytes=MIB).skipped == ("61",)
 
@@ -445,7 +445,8 @@ def test_a_method_of_hbase_alone_is_refused(backend: Backend, method: str) -> No
         *(
             ("rows.scan", {"table": "t", "families": [], "start": "", "stop": "", "max_rows": 1, "max_bytes": 1,
                            "versions": 0, "values": "full", **wrong})
-            for wrong in ({"start": "x"}, {"max_rows": 0}, {"max_bytes": 0}, {"versions": -1}, {"values": "none"})
+            for wrong in ({"start": "x"}, {"max_rows": 0}, {"max_rows": 100_001}, {"max_bytes": 0},
+                          {"max_bytes": 8_000_001}, {"versions": -1}, {"values": "none"})
         ),
     ],
 )  # fmt: skip

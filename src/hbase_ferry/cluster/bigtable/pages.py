@@ -32,10 +32,12 @@ class Page:
         self._bytes = 0
         self._last = b""
         self.limit: int = SKIP * self._max_bytes
+        self.ended = False
+        "set by whoever fills it and cannot go on for now"
 
     @property
     def full(self) -> bool:
-        return self._bytes >= self._max_bytes or len(self._rows) + len(self._skipped) >= self._max_rows
+        return self.ended or self._bytes >= self._max_bytes or len(self._rows) + len(self._skipped) >= self._max_rows
 
     def add(self, key: bytes, cells: Sequence[ReadCell] | None, size: int) -> None:
         """The next row. `cells` None: it is too large."""

@@ -28,6 +28,8 @@ LONGEST_KEY, LONGEST_QUALIFIER = 4_096, 16_384
 LARGEST_VALUE = 100 * 1024 * 1024
 LAST_TIME = 9_223_372_036_854_775_000
 """The last time that is a whole millisecond, microseconds."""
+_PAGE = {"max_rows": (1, 100_000), "max_bytes": (1, 8_000_000), "versions": (0, 1_000_000)}
+"""The agent's own limits."""
 _NAME = re.compile(r"[_a-zA-Z0-9][-_.a-zA-Z0-9]*")
 _HEX = re.compile(r"[0-9a-f]*")
 
@@ -120,9 +122,9 @@ def _kept(name: str, rule: str) -> retention.Rule:
 def _page(given: dict[str, Any]) -> None:
     for name in ("start", "stop"):
         given[name] = _bytes(given[name], name)
-    for name, least in (("max_rows", 1), ("max_bytes", 1), ("versions", 0)):
-        if given[name] < least:
-            raise ValueError(f"{name} must be a number from {least} on")
+    for name, (least, most) in _PAGE.items():
+        if not least <= given[name] <= most:
+            raise ValueError(f"{name} must be a number from {least} to {most}")
     if given["values"] not in ("full", "digest"):
         raise ValueError("values must be full or digest")
 

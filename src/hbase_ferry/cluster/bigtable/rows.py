@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +26,8 @@ ENTRY_CELLS = 20_000
 REQUEST_CELLS = 50_000
 REQUEST_BYTES = 8 * 1024 * 1024
 """A request ends once it has so many; one cell may be larger."""
+PAGE_SECONDS = 30.0
+"""A page that has rows ends after so long, as the agent's does."""
 
 
 def scan(clients: Clients, ask: Ask, given: Mapping[str, Any]) -> dict[str, Json]:
@@ -35,7 +38,7 @@ def scan(clients: Clients, ask: Ask, given: Mapping[str, Any]) -> dict[str, Json
 
 
 def _page(clients: Clients, ask: Ask, given: Mapping[str, Any]) -> dict[str, Json]:
-    page = Page(given)
+    page, till = Page(given), time.monotonic() + PAGE_SECONDS
     request = library(DATA).types.ReadRowsRequest.pb()(
         table_name=clients.table(given["table"]), app_profile_id=clients.app_profile, rows_limit=given["max_rows"]
     )
@@ -51,6 +54,7 @@ def _page(clients: Clients, ask: Ask, given: Mapping[str, Any]) -> dict[str, Jso
             row = merger.take(chunk)
             if row is not None:
                 page.add(*row)
+                page.ended = time.monotonic() > till
                 if page.full:
                     break
     return page.answer()
@@ -143,9 +147,9 @@ def _send(clients: Clients, ask: Ask, table: str, entries: Sequence[SentRow]) ->
 
 
 def _fill(entry: Any, cells: Sequence[SentCell]) -> None:
-    for family, qualifier, time, value in cells:
+    for cell in cells:
         put = entry.mutations.add().set_cell
-        put.family_name, put.column_qualifier, put.timestamp_micros, put.value = family, qualifier, time, value
+        put.family_name, put.column_qualifier, put.timestamp_micros, put.value = cell
 
 
 def _class_of(code: int) -> str:
