@@ -270,7 +270,8 @@ def test_a_profile_that_does_not_exist_blocks_and_the_others_are_named() -> None
 
 
 @pytest.mark.parametrize(("check", "what"), [
-    ("bt.instance", "instance"), ("bt.clusters", "clusters"), ("bt.routing", "profiles"), ("bt.permissions", "permissions"),
+    ("bt.instance", "instance"), ("bt.clusters", "clusters"), ("bt.routing", "profiles"),
+    ("bt.permissions", "permissions"),
 ])  # fmt: skip
 def test_what_the_instance_does_not_say_is_unknown_with_its_reason(check: str, what: str) -> None:
     reason: Mapping[str, str] = {f"unknown__{what}": "501 unimplemented"}

@@ -83,6 +83,16 @@ def test_a_loop_is_seen_from_its_second_page_and_ends_with_the_first_shipment() 
     assert retries(healed, "ferry") == ()
 
 
+def test_a_large_batch_tried_once_a_timeout_is_no_loop_and_one_rise_of_it_tells_nothing() -> None:
+    batch = [metrics(tried=5_000 * n, read=5_000) for n in (1, 2, 3)]
+    assert [one.pace for one in retries(looks(*batch[:2]), "ferry")] == ["unclear"]
+    assert [one.pace for one in retries(looks(*batch), "ferry")] == ["slow"]
+    assert set(named(looks(*batch[:2]))) == set(), "nothing is named before it is known"
+    assert set(named(looks(*batch))) == {"target hung"}
+    loop = [metrics(tried=tried, read=50_000) for tried in (51_000, 63_000, 75_100)]
+    assert [one.pace for one in retries(looks(*loop), "ferry")] == ["loop"]
+
+
 def test_the_cost_of_the_loop_is_said_in_log_and_cores() -> None:
     assert spin_cost(1_200) == "36.0 GB of log an hour and about one core"
     assert spin_cost(300) == "9.0 GB of log an hour and about 25 % of a core"
@@ -277,6 +287,7 @@ def test_missing_keys_a_missing_jar_and_a_config_are_named_as_reasons() -> None:
 
 def test_a_server_with_keys_and_jar_is_not_accused_of_lacking_them() -> None:
     assert set(named([stopped(0)])) == {"endpoint not started", "key file"}
+    assert "key file" not in named([stopped(0, project="")])
 
 
 # ---- the connection

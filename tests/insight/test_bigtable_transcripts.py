@@ -1,7 +1,7 @@
 """Every /jmx transcript of the lab, as the newest look of a history: words, ledger and causes.
 
-A look before it is another transcript of the same life of the same server where there is one, else the same bean with as
-many attempts fewer as the lab measured in that time (1,200 a second in a loop, 1 a client timeout of 10 s).
+A look before it is another transcript of the same life of the same server where there is one, else the same bean with
+as many attempts fewer as the lab measured in that time (1,200 a second in a loop, 1 a client timeout of 10 s).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def losses(peer_id: str, values: Mapping[str, int]) -> dict[str, Loss]:
 
 def test_a_healthy_drain_converts_deletes_loses_nothing_and_has_no_cause() -> None:
     now = bean("ok")
-    before = {key: 0 for key in now}
+    before = dict.fromkeys(now, 0)
     looks = history("p1", before, now, tables=[table("t1")])
     assert why("p1", looks, there("t1")) == {}
     (rate,) = rates(looks, "p1")

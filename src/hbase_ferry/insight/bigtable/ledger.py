@@ -231,7 +231,7 @@ def _bulk(servers: Sequence[ServerFacts], peer_id: str) -> Iterator[Loss]:
     on = [facts.server for facts in read(servers) if switch(facts, library.BULK_LOADS, False)]
     waiting = of_peer(counters(servers), peer_id, library.HFILE_REFS) or 0
     if waiting:
-        text = f"{plural(waiting, 'bulk loaded file')} wait in the peer's queue: Bigtable never gets them"
+        text = f"{plural(waiting, 'bulk loaded file')} in the peer's queue: Bigtable never gets what is in there"
         remedy = f"set {library.BULK_LOADS} false, restart the region servers, remove the peer, copy the history again"
         yield Loss("bulk-load", waiting, True, text, remedy)
     elif on:

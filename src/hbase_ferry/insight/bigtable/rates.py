@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
 
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.counters import (
@@ -27,6 +29,10 @@ from hbase_ferry.model.cluster import ClusterView, ServerFacts
 WINDOW_SECONDS = 30.0
 FAST_PER_SECOND = 100.0
 """Entries tried a second from which it is a loop without a pause, not one attempt a client timeout."""
+BATCH_ENTRIES = 25_000
+"""replication.source.nb.capacity's default: entries of one attempt, at most."""
+CERTAIN_ATTEMPTS = 10
+"""More than a target that does not answer lets happen within the window."""
 SPIN_PER_SECOND = 1_200.0
 SPIN_LOG_BYTES_PER_HOUR = 36 << 30
 """Measured on HBase 2.6.4 with one entry a batch: 1,200 attempts a second, 36 GB of log an hour, one core."""
@@ -54,10 +60,12 @@ class Retry:
     "entries tried; at least"
     seconds: float
     "seen so far"
+    pace: Literal["loop", "slow", "unclear"]
+    "without a pause; once a client timeout; or too many entries in a batch to tell after one rise"
 
     @property
     def spinning(self) -> bool:
-        return self.per_second >= FAST_PER_SECOND
+        return self.pace == "loop"
 
 
 def rates(history: Sequence[ClusterView], peer_id: str) -> tuple[Rate, ...]:
@@ -132,11 +140,30 @@ def _retry(pages: Sequence[ServerFacts], peer_id: str) -> Retry | None:
         return None
     run = [page for page in pages if of_peer(counters([page]), peer_id, library.SHIPPED) == shipped]
     first = counters([run[0]])
-    tried = of_peer(deltas(first, newest), peer_id, *library.ELIGIBLE_ENTRIES) or 0
-    if not tried or _repeated(newest, peer_id) <= _repeated(first, peer_id):
+    if _repeated(newest, peer_id) <= _repeated(first, peer_id):
+        return None
+    tried = [of_peer(counters([page]), peer_id, *library.ELIGIBLE_ENTRIES) or 0 for page in run]
+    gained = tried[-1] - tried[0]
+    if gained <= 0:
         return None
     seconds = (run[-1].at_ms - run[0].at_ms) / 1000
-    return Retry(pages[-1].server, tried / max(seconds, library.CACHE_SECONDS), seconds)
+    per_second = gained / max(seconds, library.CACHE_SECONDS)
+    return Retry(pages[-1].server, per_second, seconds, _pace(per_second, tried, newest, peer_id))
+
+
+def _pace(
+    per_second: float, tried: Sequence[int], newest: Counters, peer_id: str
+) -> Literal["loop", "slow", "unclear"]:
+    """A large batch tried once a timeout counts many entries too, but always the same number of them."""
+    if per_second < FAST_PER_SECOND:
+        return "slow"
+    read = (of_peer(newest, peer_id, library.READ) or 0) - (of_peer(newest, peer_id, library.FILTERED) or 0)
+    if tried[-1] - tried[0] >= CERTAIN_ATTEMPTS * max(1, min(read, BATCH_ENTRIES)):
+        return "loop"
+    steps = [after - before for before, after in pairwise(tried) if after > before]
+    if len(steps) < 2:
+        return "unclear"
+    return "slow" if len(set(steps)) == 1 else "loop"
 
 
 def _repeated(found: Counters, peer_id: str) -> int:

@@ -148,7 +148,7 @@ def _bulk_load(peer: Peer, source: ClusterView, tries: Sequence[Retry]) -> Itera
 
 def _unexplained(tries: Sequence[Retry], certain: Sequence[Cause], source: ClusterView) -> Iterator[Cause]:
     fast = [one for one in tries if one.spinning]
-    slow = [one for one in tries if not one.spinning]
+    slow = [one for one in tries if one.pace == "slow"]
     if fast and not certain:
         yield Cause(
             "permanent error",

@@ -101,6 +101,18 @@ def _words(left: float | None, view: ClusterView) -> str:
 
 def _reasons(peer: Peer, servers: Sequence[str], pages: Mapping[str, ServerFacts]) -> Iterator[Cause]:
     known = [pages[server] for server in servers if server in pages]
+    found = [*_lacking(known), *_config(peer, known)]
+    yield from found
+    secret = [f"{facts.server}: {value(facts, library.KEY_FILE)}" for facts in known if value(facts, library.KEY_FILE)]
+    if secret and not found:
+        yield Cause(
+            "key file",
+            f"jar and keys are there; whether HBase can read the key file is not shown: {'; '.join(secret[:3])}",
+            "as the user HBase runs as, read the file on each of these servers",
+        )
+
+
+def _lacking(known: Sequence[ServerFacts]) -> Iterator[Cause]:
     without = [facts.server for facts in known if not _has_jar(facts)]
     if without:
         evidence = f"no jar of the library on the class path of {', '.join(without[:3])}"
@@ -110,14 +122,6 @@ def _reasons(peer: Peer, servers: Sequence[str], pages: Mapping[str, ServerFacts
         if lacks:
             evidence = f"{facts.server} runs without {', '.join(lacks)}"
             yield Cause("site keys missing", evidence, "set them in its hbase-site.xml and restart it")
-    yield from _config(peer, known)
-    secret = [f"{facts.server}: {value(facts, library.KEY_FILE)}" for facts in known if value(facts, library.KEY_FILE)]
-    if secret:
-        yield Cause(
-            "key file",
-            f"whether the key file is there and readable for HBase is not shown by its pages: {'; '.join(secret[:3])}",
-            "as the user HBase runs as, read the file on each of these servers",
-        )
 
 
 def _has_jar(facts: ServerFacts) -> bool:
