@@ -152,6 +152,11 @@ def test_a_server_whose_pages_cannot_be_read_is_unknown_and_so_is_one_nobody_ask
     found = checked(view(shut))
     for name in ("bt.library", "bt.site-keys", "bt.abort", "bt.bulk-loads", "bt.credentials"):
         assert found[name].severity == "unknown" and "connection refused" in found[name].text
+    said = (
+        page(0, server=f"rs{n},16020,1", error=f"the pages of rs{n},16020,1 could not be read: timed out")
+        for n in (1, 2)
+    )
+    assert one("bt.abort", view((master(), *said)))[1] == f"{RS1}, {RS2}: its pages could not be read (timed out)"
     few = view((master(), page(0, server=RS1)))
     who = dataclasses.replace(few.source.identity.value, servers=(RS1, RS2))  # type: ignore[type-var]
     some = dataclasses.replace(few, source=dataclasses.replace(few.source, identity=Observed(who, T0)))

@@ -21,7 +21,7 @@ def test_masters_come_first_then_region_servers_one_at_a_time() -> None:
     found = rollout((page(0, server=RS2, project=""), page(0, server=RS1, jars=()), master()), WISH)
     assert [lack.server for lack in found.lacking] == [MASTER, RS1, RS2]
     assert found.next == MASTER
-    assert found.sentences[-1].startswith(f"next: restart {MASTER} (master); masters come first")
+    assert found.sentences[-1].startswith(f"next: restart {MASTER} (master); masters come first, standby ones too")
     after = rollout((page(0, server=RS2, project=""), page(0, server=RS1, jars=()), master(JAR)), WISH)
     assert after.next == RS1
     assert "one region server at a time" in after.sentences[-1]

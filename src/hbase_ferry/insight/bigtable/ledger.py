@@ -16,7 +16,7 @@ from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.counters import REGION_SERVER, Counters, counters, of_peer, repeats
 from hbase_ferry.insight.bigtable.memory import remembered, totals, unseen
 from hbase_ferry.insight.bigtable.names import CELL_BYTES, ROW_KEY_BYTES, family_fault, table_fault
-from hbase_ferry.insight.bigtable.pages import read, switch
+from hbase_ferry.insight.bigtable.pages import read, switch, unread_reason
 from hbase_ferry.insight.checks.base import TableWish
 from hbase_ferry.insight.format import count, plural, size
 from hbase_ferry.model.cluster import ServerFacts, Table
@@ -121,7 +121,7 @@ def _counted(view: View, peer_id: str, recorded: Mapping[str, int], gone: bool) 
     seen = {facts.server for facts in read(servers or ()) if facts.role == REGION_SERVER}
     blind = len(set(identity.servers) - seen) if identity else int(not seen)
     if blind:
-        why = view.source.servers.error or next((f.error for f in servers or () if f.error), "not read yet")
+        why = view.source.servers.error or next((unread_reason(f) for f in servers or () if f.error), "not read yet")
         yield Loss(
             "unread",
             blind,

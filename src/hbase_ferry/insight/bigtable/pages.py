@@ -64,6 +64,11 @@ def read(servers: Iterable[ServerFacts]) -> tuple[ServerFacts, ...]:
     return tuple(facts for facts in servers if not facts.error)
 
 
+def unread_reason(facts: ServerFacts) -> str:
+    """Why a page could not be read, without the server's name, so that servers that fail alike read alike."""
+    return (facts.error.partition("could not be read: ")[2] or facts.error).replace(facts.server, "it")
+
+
 def value(facts: ServerFacts, key: str) -> str:
     """A setting of the running server; empty where it is not set. Of a key asked for its presence only: `(set)`."""
     return (facts.settings.get(key) or facts.settings.get(f"?{key}") or "").strip()

@@ -78,5 +78,5 @@ def _sentences(ready: Sequence[str], lacks: Sequence[Lack], unknown: Sequence[st
 
 def _how(lack: Lack) -> str:
     if lack.role == MASTER:
-        return "masters come first: the master refuses a peer whose class it does not have"
+        return "masters come first, standby ones too (they show no pages): one without the class refuses the peer"
     return "one region server at a time, its regions moved away before (graceful_stop.sh --restart --reload)"

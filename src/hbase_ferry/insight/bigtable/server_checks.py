@@ -15,6 +15,7 @@ from hbase_ferry.insight.bigtable.pages import (
     library_jars,
     number,
     switch,
+    unread_reason,
     value,
 )
 from hbase_ferry.insight.checks.base import Finding, Severity, join, missing
@@ -62,7 +63,7 @@ def _servers(question: Question, check: str, look: Look, ok: str, masters: bool 
 
 def _said(question: Question, look: Look, facts: ServerFacts) -> list[tuple[Severity, str]]:
     if facts.error:
-        return [("unknown", f"its pages could not be read ({facts.error})")]
+        return [("unknown", f"its pages could not be read ({unread_reason(facts)})")]
     return list(look(question, facts))
 
 
