@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from hbase_ferry.cluster.wire import METHODS
+from hbase_ferry.cluster.wire import METHODS as ALL_METHODS
 from lab import Unavailable, jars
 
+METHODS = {name: method for name, method in ALL_METHODS.items() if "hbase" in method.kinds}
 HERE = Path(__file__).parent
 SOURCE = HERE.parents[1] / "src" / "hbase_ferry"
 AGENT = SOURCE / "cluster" / "agent.rb"

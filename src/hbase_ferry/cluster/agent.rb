@@ -22,12 +22,12 @@ OPTIONS = {}
 ARGV[1..-1].to_a.each_slice(2) { |k, v| OPTIONS[k.sub(/\A--/, '')] = v }
 IDLE = (OPTIONS['idle'] || '900').to_f
 
-# Text that is JSON already.
-class Raw < String
-end
-
 # JSON without a library: JRuby 1.6.8 in 1.8 mode ships none.
 module Json
+  # Text that is JSON already.
+  class Raw < String
+  end
+
   ESCAPES = { '"' => '\\"', '\\' => '\\\\', "\n" => '\\n', "\t" => '\\t', "\r" => '\\r' }
   SPECIAL = /["\\\x00-\x1f]/
   LETTERS = { 'n' => "\n", 't' => "\t", 'r' => "\r", 'b' => "\b", 'f' => "\f" }
@@ -719,15 +719,19 @@ ensure
   stream.close if stream
 end
 
-# /conf is long and few of its keys are wanted: only their objects are parsed. Inside a JSON text a quote is escaped, so
-# `"key":"name"` is found nowhere but where it is a key.
+# /conf is long and few of its keys are wanted: where it is written without spaces only their objects are parsed. Inside
+# a JSON text a quote is escaped, so `{"key":"name"` is found nowhere but where it is a key.
 def page_settings(address, keys)
   text = page(address, '/conf?format=json')
-  raise Fault.new(NO_PAGE, '/conf is not the JSON of a configuration') unless text.index('"properties"')
+  unless text.index('{"key":"')
+    properties = Json.load(text)['properties']
+    raise Fault.new(NO_PAGE, '/conf is not the JSON of a configuration') unless properties.is_a?(Array)
+    text = properties.map { |p| '{"key":' + Json.text(p['key']) + ',"value":' + Json.dump(p['value']) + '}' }.join(',')
+  end
   keys.inject({}) do |found, key|
     at = text.index('"key":' + Json.text(key.sub(/\A\?/, '')))
     value = at && Json.value(StringScanner.new(text[text.rindex('{', at)..-1]))['value']
-    found[key] = key[0, 1] == '?' ? '(set)' : value.to_s unless value.nil?
+    found[key] = key[0, 1] == '?' ? '(set)' : value.to_s unless value.to_s.empty?
     found
   end
 end
@@ -741,6 +745,7 @@ end
 def page_metrics(address, wanted)
   found = {}
   bean(address, 'Hadoop:service=HBase,name=RegionServer,sub=Replication').each do |name, value|
+    value = value.to_i if value.is_a?(String) && value =~ /\A-?\d+\z/       # 1.x writes numbers as texts
     found[name] = value if value.is_a?(Integer) && wanted.include?(name[/[^.]*\z/])
   end
   return found if found.size <= METRIC_LIMIT
@@ -1188,7 +1193,7 @@ class RowPage
 
   def answer(stop)
     following = full? && (stop.empty? || (behind <=> stop) < 0) ? behind.unpack('H*')[0] : nil
-    Raw.new("{\"rows\":[#{@rows.join(',')}],\"next\":#{Json.dump(following)},\"bytes\":#{@bytes}," +
+    Json::Raw.new("{\"rows\":[#{@rows.join(',')}],\"next\":#{Json.dump(following)},\"bytes\":#{@bytes}," +
             "\"skipped\":#{Json.dump(@skipped)}}")
   end
 end

@@ -1,4 +1,4 @@
-"""The changing methods of the wire for namespaces, switches and peers, with the time they take and what HBase refuses.
+"""The changing methods of the wire for namespaces, switches, peers and WALs: how long they take, what HBase refuses.
 
 Each is a generator: it checks, yields the seconds that pass, and returns (changed, note). Durations are those
 measured on real servers (lab-hbase.md §3.1). Where HBase answers "already so" as an error, the wire answers
@@ -8,6 +8,7 @@ measured on real servers (lab-hbase.md §3.1). Where HBase answers "already so" 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from hbase_ferry.cluster.simulator import errors as e
@@ -72,11 +73,15 @@ def switch_split_merge(world: World, cluster: SimCluster, params: Params) -> Scr
 def peer_add(world: World, cluster: SimCluster, params: Params) -> Script:
     """Born DISABLED; every live server has the queue when it returns."""
     new = SimPeer(params["id"], params["cluster_key"], {t: tuple(f) for t, f in params["table_cfs"].items()},
-                  enabled=False, bandwidth=params["bandwidth"], serial=params["serial"])  # fmt: skip
+                  enabled=False, bandwidth=params["bandwidth"], serial=params["serial"],
+                  endpoint=params["endpoint"] or "", config=params["config"] or {})  # fmt: skip
     if "-" in new.id:
         raise hbase_error(e.DO_NOT_RETRY, f"Found invalid peer name: {new.id}")
     if new.id in cluster.peers:
         raise hbase_error(e.DO_NOT_RETRY, f"Replication peer {new.id} already exists")
+    if new.endpoint:
+        yield from _with_endpoint(cluster, new)
+        return done()
     if new.cluster_key == cluster.cluster_key:
         raise hbase_error(e.DO_NOT_RETRY, f"Invalid cluster key: {new.cluster_key}, should not replicate to itself "
                                           "for HBaseInterClusterReplicationEndpoint")  # fmt: skip
@@ -87,6 +92,23 @@ def peer_add(world: World, cluster: SimCluster, params: Params) -> Script:
     cluster.peers[new.id] = new
     cluster.add_sources(new)
     return done()
+
+
+def _with_endpoint(cluster: SimCluster, new: SimPeer) -> Script:
+    """The master makes an object of the class, and looks at nothing else of it."""
+    if new.endpoint not in cluster.endpoints:
+        raise hbase_error(e.DO_NOT_RETRY, f"Can not instantiate configured replication endpoint class={new.endpoint}")
+    yield 0.35
+    cluster.peers[new.id] = replace(new, cluster_key=new.cluster_key or cluster.cluster_key)
+    cluster.add_sources(new)
+
+
+def wal_roll(world: World, cluster: SimCluster, params: Params) -> Script:
+    servers = cluster.live()
+    yield 0.02
+    for server in servers:
+        cluster.roll(server, world.now_ms)
+    return done(f"{len(servers)} region servers")
 
 
 def _peer(cluster: SimCluster, peer_id: str) -> SimPeer:
@@ -135,5 +157,5 @@ def peer_remove(world: World, cluster: SimCluster, params: Params) -> Script:
 CHANGES: Mapping[str, Change] = {
     "namespace.create": namespace_create, "namespace.delete": namespace_delete,
     "switch.split_merge": switch_split_merge, "peer.add": peer_add, "peer.enable": peer_enable,
-    "peer.disable": peer_disable, "peer.remove": peer_remove,
+    "peer.disable": peer_disable, "peer.remove": peer_remove, "wal.roll": wal_roll,
 }  # fmt: skip

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hbase_ferry.cluster.simulator.errors import version_of
 from hbase_ferry.cluster.simulator.hdfs import REPLICAS, Area
-from hbase_ferry.cluster.simulator.replication import Router, SimPeer, Source
+from hbase_ferry.cluster.simulator.replication import Endpoint, Router, SimPeer, Source
 from hbase_ferry.cluster.simulator.rows import KeyBook
 from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.cluster.simulator.wal import BLOCK, BULK, DELETE, PUT, Wal, pack
@@ -22,7 +22,21 @@ ROLL_MS = 3_600_000
 HEARTBEAT_MS = 3_000
 DELETE_BYTES = 120
 
+BEAN_MS = 10_000
+"""How long the metrics system keeps what the replication bean shows."""
+REGION_REPLICA = "org.apache.hadoop.hbase.replication.regionserver.RegionReplicaReplicationEndpoint"
+"""An endpoint class that HBase itself brings (before 3.0); it ships nothing of tables without region replicas."""
+
 Heartbeat = dict[str, Json]
+
+
+@dataclass
+class Pages:
+    """What a server's information pages show beyond its site file: settings, jars on its class path; or why nothing."""
+
+    settings: dict[str, str] = field(default_factory=dict)
+    jars: list[str] = field(default_factory=list)
+    error: str = ""
 
 
 @dataclass
@@ -36,6 +50,8 @@ class Server:
     alive: bool = True
     closed: list[Wal] = field(default_factory=list)
     heartbeat: Heartbeat = field(default_factory=dict)
+    bean: dict[str, int] = field(default_factory=dict)
+    "the replication bean as its page shows it, up to BEAN_MS old"
 
     @property
     def name(self) -> str:
@@ -75,6 +91,14 @@ class SimCluster:
     "replicated bystander edits a second and server, of table `bulk_table`"
     bulk_table: int = 0
     ship_rate: int = 2_000
+    pages: Pages = field(default_factory=Pages)
+    "of every server that has none of its own"
+    own_pages: dict[str, Pages] = field(default_factory=dict)
+    "by host"
+    library_counters: dict[str, dict[str, int]] = field(default_factory=dict)
+    "what endpoints add to a server's bean: server name -> full name (source.<peer>.<counter>) -> value"
+    endpoints: dict[str, Endpoint | None] = field(default_factory=lambda: {REGION_REPLICA: None})
+    "endpoint classes that its servers can load; None: one that takes every edit and keeps none"
     full: bool = False
     changes: int = 0
     "grows with every change to tables or descriptors; readers may cache by it"
@@ -100,6 +124,10 @@ class SimCluster:
             (1, 3, 3) <= v < (1, 4) or (1, 4, 9) <= v < (2, 0) or (2, 1, 2) <= v < (2, 2) or (2, 2) <= v < (2, 3)
         )
         return not risky
+
+    @property
+    def master(self) -> str:
+        return f"master1.{self.name},16000,{self.servers[0].started_ms - 4000}"
 
     def live(self) -> list[Server]:
         return [server for server in self.servers if server.alive]
@@ -203,6 +231,10 @@ class SimCluster:
         for source in list(self.sources):
             peer = self.peers.get(source.peer)
             if peer is not None and self.servers[source.server].alive:
+                endpoint = self.endpoints.get(peer.endpoint)
+                source.running = endpoint is None or endpoint.starts(self, peer, source)
+                if not source.running:
+                    continue
                 source.run(peer, router, now_ms, self._budget(peer, budget, tick_ms), backs_off=backs_off)
                 if source.recovered and len(source.wals) == 1 and source.position >= len(source.wals[0].codes):
                     self.drop_source(source)
@@ -246,6 +278,18 @@ class SimCluster:
         ]
         server.heartbeat = {"server": server.name, "reported_ms": stamp, "queues": queues,
                             "sink_age_last_applied_ms": 0, "sink_last_applied_ms": server.started_ms}  # fmt: skip
+
+
+    def sample(self, server: Server) -> None:
+        """Takes the replication bean anew."""
+        queues = {s.queue_id: s.bean() for s in self.sources if s.server == server.index}
+        shared = "source." if self.release >= (2,) else ""
+        bean = {f"source.{queue}.{name}": value for queue, numbers in queues.items() for name, value in numbers.items()}
+        for numbers in queues.values():
+            for name, value in numbers.items():
+                name = "numInitializing" if name == "isInitializing" else name
+                bean[shared + name] = bean.get(shared + name, 0) + value
+        server.bean = bean | self.library_counters.get(server.name, {})
 
 
 def new_wal(server: Server, now_ms: int) -> Wal:

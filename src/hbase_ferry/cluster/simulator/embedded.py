@@ -63,6 +63,7 @@ def embedded_pair(
     for cluster in world.clusters.values():
         for server in cluster.servers:
             cluster.beat(server, world.now_ms)
+            cluster.sample(server)
     return world
 
 
@@ -97,6 +98,7 @@ def _cluster(world: World, side: Side, name: str, version: str, hadoop: str, cap
         server.wal = new_wal(server, world.start_ms - 600_000)
         cluster.servers.append(server)
     cluster.settings = dict(_SITE)
+    cluster.pages.jars = [f"hbase-client-{version}.jar", f"hbase-server-{version}.jar", "zookeeper-3.5.7.jar"]
     cluster.other_bytes = capacity // 10
     world.clusters[side] = cluster
     return cluster

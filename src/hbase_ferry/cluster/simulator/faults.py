@@ -126,6 +126,7 @@ class Faults:
             cluster.sources.append(Source(peer.id, server, peer.id, [back.wal]))
             back.wal.held += 1
         cluster.beat(back, now)
+        cluster.sample(back)
 
     def _region_moves(self, cluster: SimCluster, table: str, region: int, to: int) -> None:
         moved = cluster.tables[table].regions[region]

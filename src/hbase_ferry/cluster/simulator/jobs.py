@@ -82,6 +82,12 @@ class Job:
                 self.say(f"\t\t{name}={value}")
                 self.counters[name] = value
 
+    def metrics(self, logger: str, namespace: str, counters: Mapping[str, int]) -> None:
+        """Beam's counters as the tools print them, `namespace:name:value` at a line's end; the state carries them."""
+        for name, value in counters.items():
+            self.log(f"{logger} - {namespace}:{name}:{value}", "WARN ")
+            self.counters[name] = value
+
     def output(self, offset: int, limit: int) -> dict[str, Json]:
         """Bytes of the output from `offset`."""
         data = b"".join(self._out)[offset : offset + max(0, limit)]

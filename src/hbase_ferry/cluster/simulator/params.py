@@ -11,7 +11,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin
 
 from hbase_ferry.cluster.simulator.errors import BAD_REQUEST, UNKNOWN_METHOD
-from hbase_ferry.cluster.wire import METHODS
+from hbase_ferry.cluster.wire import HBASE, METHODS
 from hbase_ferry.errors import AgentError
 
 DEFAULT_MAX = 1000
@@ -19,12 +19,15 @@ JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 CANARY_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
 VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 ROW = re.compile(r"([0-9a-f]{2})+")
-MAY_BE_EMPTY = frozenset({"prefix"})
+KEY = re.compile(r"([0-9a-f]{2})*")
+MAY_BE_EMPTY = frozenset({"prefix", "start", "stop", "cluster_key"})
+LIMITS = {"max_rows": (1, 100_000), "max_bytes": (1, 8_000_000), "versions": (0, 1_000_000)}
+"""Of a page of rows."""
 
 
 def checked(method: str, params: Mapping[str, Any]) -> dict[str, Any]:
     """Every declared parameter, None for an optional one that is absent. Raises AgentError."""
-    if method not in METHODS:
+    if method not in METHODS or HBASE.isdisjoint(METHODS[method].kinds):
         raise AgentError(UNKNOWN_METHOD, f"no method {method}", method=method)
     kinds = METHODS[method].params
     given = {name: params.get(name) for name in kinds}
@@ -71,9 +74,26 @@ def _problem(method: str, given: Mapping[str, Any]) -> str:
         return "rows must be hex, at most 1000 of them"
     if method == "table.scope" and any(scope not in (0, 1) for scope in given["scopes"].values()):
         return "scopes must be {family: 0 or 1}"
-    if method == "peer.add" and not given["table_cfs"]:
+    if method == "peer.add":
+        return _peer(given)
+    return _scan(given) if method == "rows.scan" else ""
+
+
+def _peer(given: Mapping[str, Any]) -> str:
+    if not given["table_cfs"]:
         return "table_cfs must name at least one table"
+    if given["endpoint"] == "" or (given["endpoint"] is None and not given["cluster_key"]):
+        return f"{'cluster_key' if given['endpoint'] is None else 'endpoint'} must be a string that is not empty"
     return ""
+
+
+def _scan(given: Mapping[str, Any]) -> str:
+    for name, (least, most) in LIMITS.items():
+        if not least <= given[name] <= most:
+            return f"{name} must be a number from {least} to {most}"
+    if not KEY.fullmatch(given["start"]) or not KEY.fullmatch(given["stop"]):
+        return "start and stop must be hex"
+    return "" if given["values"] in ("full", "digest") else "values must be full or digest"
 
 
 def _job(given: Mapping[str, Any]) -> str:

@@ -41,7 +41,7 @@ def identity(world: World, cluster: SimCluster, params: Params) -> Any:
     return {
         "cluster_id": cluster.cluster_id, "hbase_version": cluster.version, "hadoop_version": cluster.hadoop,
         "rootdir": cluster.area.uri, "wal_dir": cluster.area.uri, "cluster_key": cluster.cluster_key,
-        "master": f"master1.{cluster.name},16000,{cluster.servers[0].started_ms - 4000}",
+        "master": cluster.master,
         "servers": sorted(server.name for server in cluster.live()), "dead_servers": list(cluster.dead),
         "regions_in_transition": sum(
             1 for t in cluster.tables.values() for r in t.regions if not cluster.servers[r.server].alive
@@ -74,7 +74,8 @@ def _table(table: SimTable) -> dict[str, Json]:
         "name": table.name, "enabled": table.enabled, "regions": len(table.regions),
         "families": [
             {"name": f.name, "scope": f.scope, "compression": f.compression, "data_block_encoding": f.encoding,
-             "versions": 1, "ttl_seconds": f.ttl_seconds, "keep_deleted_cells": "FALSE", "mob": False}
+             "versions": 1, "min_versions": 0, "ttl_seconds": f.ttl_seconds, "keep_deleted_cells": "FALSE",
+             "mob": False}
             for f in table.descriptor.families
         ],
         "coprocessors": [], "durability": "USE_DEFAULT", "major_compaction": table.descriptor.major_compaction,
@@ -92,7 +93,7 @@ def _writes(world: World, cluster: SimCluster, table: SimTable) -> list[Json]:
         return []
     return [
         {"region": region.encoded, "server": cluster.servers[region.server].name,
-         "writes": region.writes + _bulk(world, table)}
+         "writes": region.writes + _bulk(world, table), "start_hex": region.start_key.hex()}
         for region in sorted(table.regions, key=lambda region: region.encoded)
         if cluster.servers[region.server].alive
     ]  # fmt: skip
@@ -109,7 +110,7 @@ def peers(world: World, cluster: SimCluster, params: Params) -> Any:
             "id": peer.id, "enabled": peer.enabled, "cluster_key": peer.cluster_key, "endpoint": peer.endpoint,
             "replicate_all": False,
             "table_cfs": {name: list(families) for name, families in sorted(peer.table_cfs.items())},
-            "namespaces": [], "serial": peer.serial, "bandwidth": peer.bandwidth,
+            "namespaces": [], "serial": peer.serial, "bandwidth": peer.bandwidth, "config": dict(peer.config),
         } for _, peer in sorted(cluster.peers.items())),
         params["max"],
     )  # fmt: skip

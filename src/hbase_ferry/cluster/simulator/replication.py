@@ -10,12 +10,16 @@ What is modelled on purpose, because operators and this product get hurt by it:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.cluster.simulator.wal import BULK, DELETE, ROW_MASK, Wal
 from hbase_ferry.model.event import Json
+
+if TYPE_CHECKING:
+    from hbase_ferry.cluster.simulator.cluster import SimCluster
 
 READ_AHEAD = 500
 """Edits read into the batch that cannot be shipped."""
@@ -34,18 +38,38 @@ class SimPeer:
     bandwidth: int = 0
     serial: bool = False
     endpoint: str = ""
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+class Endpoint(Protocol):
+    """A replication endpoint class that servers can load: where its peers' edits go instead of to another HBase."""
+
+    def starts(self, cluster: SimCluster, peer: SimPeer, source: Source) -> bool:
+        """Asked each tick, of disabled peers too: a queue whose endpoint does not start reads nothing."""
+        ...
+
+    def ship(
+        self, cluster: SimCluster, peer: SimPeer, source: Source, table: SimTable, row: int, op: int, mask: int, ts: int
+    ) -> bool:
+        """One edit: PUT or DELETE in the families of `mask`. False: it stays, and is tried again in the next tick."""
+        ...
+
+
+Sink = Callable[["Source", int, int, int, int], bool]
+"""An endpoint's `ship` for one peer and table."""
 
 
 @dataclass(frozen=True)
 class Route:
     """Where the edits of one table go for one peer. `missing`: bits of families the target lacks; `order`: where
-    each of the source's families stands on the target, None where in the same place."""
+    each of the source's families stands on the target, None where in the same place; `sink`: an endpoint of its own."""
 
     table: SimTable | None
     mask: int
     missing: int = 0
     ready: bool = True
     order: tuple[int, ...] | None = None
+    sink: Sink | None = None
 
 
 Router = Callable[[SimPeer, int], Route | None]
@@ -72,6 +96,9 @@ class Source:
     has_edits: bool = False
     wake_ms: int = 0
     idle_polls: int = 0
+    running: bool = True
+    batches: int = 0
+    filtered: int = 0
     routes: dict[int, Route | None] = field(default_factory=dict)
 
     def restart(self) -> None:
@@ -86,11 +113,19 @@ class Source:
         """ReplicationLoadSource as the heartbeat carries it (2.3+)."""
         return {
             "server": server, "peer": self.peer, "queue_id": self.queue_id, "recovered": self.recovered,
-            "running": True, "size": len(self.wals), "age_last_shipped_ms": self.age_ms,
+            "running": self.running, "size": len(self.wals), "age_last_shipped_ms": self.age_ms,
             "last_shipped_ms": self.last_shipped_ms, "next_to_ship_ms": self.next_ms,
             "lag_ms": max(0, now_ms - self.next_ms) if self.in_flight else 0,
             "edits_read": self.edits + self.ahead, "ops_shipped": self.ops,
             "has_edits_since_restart": self.has_edits,
+        }  # fmt: skip
+
+    def bean(self) -> dict[str, int]:
+        """Its numbers in the replication bean, by their last part (MetricsReplicationSourceSourceImpl)."""
+        return {
+            "sizeOfLogQueue": len(self.wals), "shippedOps": self.ops, "shippedBatches": self.batches,
+            "failedBatches": 0, "logEditsRead": self.edits + self.filtered + self.ahead,
+            "logEditsFiltered": self.filtered, "sizeOfHFileRefsQueue": 0, "isInitializing": int(not self.running),
         }  # fmt: skip
 
     def run(self, peer: SimPeer, router: Router, now_ms: int, budget: int, *, backs_off: bool) -> None:
@@ -152,29 +187,35 @@ class Source:
                 route = routes[number]
                 wanted = scopes & code >> 37 & route.mask if route is not None else 0
                 if wanted and route is not None:
-                    if not route.ready or wanted & route.missing:
+                    if not self._apply(route, code, wanted, times[index]):
                         blocked = True
                         break
-                    self._apply(route, code, wanted, times[index])
                     shipped = True
+                else:
+                    self.filtered += 1
             index += 1
         self.position = index
         if shipped:
             self._shipped(times[index - 1], now_ms)
         return index - start, blocked
 
-    def _apply(self, route: Route, code: int, families: int, ts: int) -> None:
+    def _apply(self, route: Route, code: int, families: int, ts: int) -> bool:
+        """Whether the edit could be shipped."""
         row, op = code & ROW_MASK, code >> 35 & 3
+        if not route.ready or families & route.missing:
+            return False
+        if route.sink is not None and op != BULK and not route.sink(self, row, op, families, ts):
+            return False
         self.ahead = 0
         if op == BULK:
             self.edits += row
             self.ops += row
-            return
+            return True
         self.edits += 1
         self.ops += 1
         table = route.table
         if table is None:
-            return
+            return True
         if route.order is not None:
             families = sum(1 << to for at, to in enumerate(route.order) if families >> at & 1)
         if op == DELETE:
@@ -183,9 +224,11 @@ class Source:
             table.rows.put(row, families, ts, ts)
             table.unflushed += table.edit_bytes
         table.replicated(row)
+        return True
 
     def _shipped(self, ts: int, now_ms: int) -> None:
         self.has_edits = True
+        self.batches += 1
         self.last_shipped_ms = ts
         age = max(0, now_ms - ts)
         if now_ms - self.age_since_ms > AGE_WINDOW_MS:

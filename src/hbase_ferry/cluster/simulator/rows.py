@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+QUALIFIER = b"v"
+"""Of every cell: a row has one column a family."""
 Cells = tuple[int, ...]
 _OFFSETS = tuple(tuple(3 * bit for bit in range(4) if mask >> bit & 1) for mask in range(16))
 """Where the families of a bit mask stand in a row."""
@@ -88,6 +90,10 @@ class Rows:
         self.base = base
         self.over: dict[int, Cells] = {}
         self._empty: Cells = (0, 0, 0) * len(self.families)
+        self.by_key: list[tuple[bytes, int]] = []
+        "kept by `scanning`: key and id of the rows outside the base"
+        self.sorted_for = 0
+        "how many rows `over` had then"
 
     def only(self, families: Sequence[str]) -> Rows:
         """The same rows with these families alone."""
@@ -150,6 +156,17 @@ class Rows:
 
     def exists(self, key: int) -> bool:
         return any(self.visible(key, range(len(self.families))))
+
+    def shown(self, key: int, families: Sequence[str] = ()) -> list[tuple[str, bytes, int, bytes]]:
+        """The row's live cells as a reader gets them: family, qualifier, epoch ms, value; the same value on every
+        side that holds the same write. No `families`: all."""
+        names = sorted(name for name in self.families if not families or name in families)
+        found = self.visible(key, [self.families.index(name) for name in names])
+        return [
+            (name, QUALIFIER, found[2 * at], b"%d" % found[2 * at + 1])
+            for at, name in enumerate(names)
+            if found[2 * at]
+        ]
 
     def indexes(self, families: Sequence[str]) -> tuple[int, ...]:
         """Positions of `families`, all of them where none is named."""

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hbase_ferry.cluster.simulator.changes import CHANGES
+from hbase_ferry.cluster.simulator.pages import PAGES
 from hbase_ferry.cluster.simulator.params import checked
 from hbase_ferry.cluster.simulator.reads import READS, Text
 from hbase_ferry.cluster.simulator.snapshots import SNAPSHOT_CHANGES
@@ -21,6 +22,7 @@ from hbase_ferry.errors import AgentError, DeadlineExceeded, Unreachable
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Json
 
+_ALL_READS = {**READS, **PAGES}
 _ALL_CHANGES = {**CHANGES, **TABLE_CHANGES, **SNAPSHOT_CHANGES}
 
 
@@ -42,7 +44,7 @@ class SimulatedWire:
         if method in METHODS and METHODS[method].changes:
             self._expect(method, sent.get("expect_cluster_id"))
         given = checked(method, sent)
-        answer = self._read(method, given) if method in READS else self._change(method, given, deadline)
+        answer = self._read(method, given) if method in _ALL_READS else self._change(method, given, deadline)
         result: Json = json.loads(answer if isinstance(answer, Text) else json.dumps(answer))
         return result
 
@@ -75,7 +77,7 @@ class SimulatedWire:
     def _read(self, method: str, params: dict[str, Any]) -> Any:
         world = self._world
         with world.lock:
-            return READS[method](world, world.clusters[self._side], params)
+            return _ALL_READS[method](world, world.clusters[self._side], params)
 
     def _change(self, method: str, params: dict[str, Any], deadline: float) -> Any:
         world = self._world

@@ -14,12 +14,12 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any
 
-from hbase_ferry.cluster.simulator.cluster import HEARTBEAT_MS, SimCluster
+from hbase_ferry.cluster.simulator.cluster import BEAN_MS, HEARTBEAT_MS, SimCluster
 from hbase_ferry.cluster.simulator.faults import Faults
 from hbase_ferry.cluster.simulator.hdfs import Archived, Area
 from hbase_ferry.cluster.simulator.instance import SimInstance
 from hbase_ferry.cluster.simulator.jobs import JobBook
-from hbase_ferry.cluster.simulator.replication import Route, SimPeer
+from hbase_ferry.cluster.simulator.replication import Endpoint, Route, SimPeer, Sink
 from hbase_ferry.cluster.simulator.rows import KeyBook
 from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.cluster.simulator.tools import script_of
@@ -170,6 +170,8 @@ class World:
         for server in cluster.live():
             if (number - 2 * server.index) % beats == 0:
                 cluster.beat(server, self.now_ms)
+            if number % (BEAN_MS // TICK_MS) == 0:
+                cluster.sample(server)
         if number % beats == 0:
             cluster.full = cluster.used() >= cluster.capacity
         every = cluster.setting_ms("hbase.master.cleaner.interval", 600_000) // TICK_MS
@@ -212,6 +214,10 @@ class World:
         known = cluster_key == other.cluster_key
         return other if known and not self.faults.cut_off(other.side) else None
 
+    @staticmethod
+    def _sink(endpoint: Endpoint, cluster: SimCluster, peer: SimPeer, table: SimTable) -> Sink:
+        return lambda source, row, op, mask, ts: endpoint.ship(cluster, peer, source, table, row, op, mask, ts)
+
     def _route(self, cluster: SimCluster) -> Callable[[SimPeer, int], Route | None]:
         def route(peer: SimPeer, number: int) -> Route | None:
             table = cluster.numbers.get(number)
@@ -220,6 +226,10 @@ class World:
             wanted = peer.table_cfs[table.name]
             names = table.names
             mask = sum(1 << i for i, name in enumerate(names) if not wanted or name in wanted)
+            if peer.endpoint:
+                endpoint = cluster.endpoints.get(peer.endpoint)
+                sink = self._sink(endpoint, cluster, peer, table) if endpoint is not None else None
+                return Route(None, mask, sink=sink)
             if peer.cluster_key in self.outside_keys:
                 return Route(None, mask)
             other = self.reaches(cluster, peer.cluster_key)
