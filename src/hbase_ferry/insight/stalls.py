@@ -28,7 +28,8 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
     """Every cause that the newest views show, the likeliest first; empty: none is seen, which does not
     mean none is.
 
-    What a disabled peer will find missing is not there yet on purpose. Tables are compared only where the source's view holds them: the two sides are asked for the same tables.
+    Tables are compared only where the source's view holds them: the two sides are asked for the same tables. What a
+    disabled peer would find missing is not there yet on purpose, and no cause.
     """
     if not source_history:
         return ()

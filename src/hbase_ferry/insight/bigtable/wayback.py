@@ -39,5 +39,6 @@ def way_back(servers: Sequence[ServerFacts], hbase_qualifier: str, cbt_qualifier
         for key, value in wanted.items():
             own = server.settings.get(key, LIBRARY_DEFAULTS[key])
             if own != value:
-                return WayBack(False, f"{server.server} runs with {key}={own}, the stream back with {value}: it would loop")
+                text = f"{server.server} runs with {key}={own}, the stream back with {value}: it would loop"
+                return WayBack(False, text)
     return WayBack(True, f"{len(read)} region servers and the stream back use the same qualifiers")

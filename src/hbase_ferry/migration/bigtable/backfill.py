@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hbase_ferry.insight.format import count, size
-from hbase_ferry.migration.bigtable import pipelines
+from hbase_ferry.migration import commands
+from hbase_ferry.migration.bigtable import beam
 from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, copy_subject
 from hbase_ferry.migration.bigtable.tables import schema_gate
 from hbase_ferry.migration.compare.copying import Copying, CopyState, copy_piece, copy_state
@@ -92,7 +93,7 @@ class PipelineBackfill(Backfill):
         done = True if backfilled(view, table) else None
         folder = f"{ctx.bigtable.backfill.export_dir.rstrip('/')}/ferry-{ctx.run_id}"
         export_id, import_id = self.jobs(view)
-        export, pipeline = pipelines.backfill_commands(
+        export, pipeline = beam.backfill_commands(
             ctx.settings, ctx.bigtable, table, ctx.families(view, table), ctx.snapshot(view, table), folder,
             export_id, import_id,
         )  # fmt: skip
@@ -106,7 +107,16 @@ class PipelineBackfill(Backfill):
         return self.ctx.job(view, "export", self.lane), self.ctx.job(view, "import", self.lane)
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        return (*super().gates(view), *lost_gates(view, self.jobs(view)))
+        return (*super().gates(view), *lost_gates(view, self.jobs(view)), *self._pipeline_gate(view))
+
+    def _pipeline_gate(self, view: View) -> tuple[Gate, ...]:
+        """Closed where the pipeline may run on in Dataflow without the process that started it."""
+        job_id = self.jobs(view)[1]
+        look = beam.may_still_run(self.ctx.bigtable, view.job(job_id))
+        if look is None:
+            return ()
+        text = f"the pipeline of {job_id} may still run: `{commands.line(look)}`; when it is over, waive lost.{job_id}"
+        return (Gate(f"lost.{job_id}", False, text, waivable=True),)
 
     def failure(self, view: View) -> str | None:
         return None if backfilled(view, self.lane) else self.job_failure(view, *self.jobs(view))
@@ -120,7 +130,7 @@ class PipelineBackfill(Backfill):
         pipeline = view.job(self.jobs(view)[1])
         if pipeline is None or not pipeline.succeeded:
             return None
-        dropped = pipelines.dropped_by_import(pipeline)
+        dropped = beam.dropped_by_import(pipeline)
         left = f"; {count(dropped)} rows, cells or keys were dropped" if dropped else ""
         return self.copied(view, f"the pipeline imported {self.lane}{left}")
 

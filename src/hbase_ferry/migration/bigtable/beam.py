@@ -134,7 +134,7 @@ def import_snapshot(bigtable: BigtableSettings, job: str, table: str, snapshot: 
 
 def sync_table(bigtable: BigtableSettings, job: str, table: str, folder: str) -> list[str]:
     """`sync-table` against the hashes in `folder`, which needs a scheme; it writes the ranges that differ there too."""
-    where = {"hashTableOutputDir": folder, "outputPrefix": f"{folder.rstrip('/')}/differing"}
+    where = {"hashTableOutputDir": folder, "outputPrefix": _written(f"{folder.rstrip('/')}/differing")}
     return _pipeline(bigtable, "sync-table", job, table, where)
 
 
@@ -146,7 +146,7 @@ def _pipeline(bigtable: BigtableSettings, action: str, job: str, table: str, whe
         "jobName": pipeline_name(job),
         "project": own.options.get("project", bigtable.project),  # Dataflow may run in another project
         "region": own.region,
-        "tempLocation": own.temp_dir,
+        "tempLocation": _written(own.temp_dir),
         "serviceAccount": own.service_account,
         "bigtableProject": bigtable.project,
         "bigtableInstanceId": bigtable.instance,
@@ -156,6 +156,11 @@ def _pipeline(bigtable: BigtableSettings, action: str, job: str, table: str, whe
         "wait": "true",
     }
     return [*_main(bigtable, own), action, *(f"--{name}={value}" for name, value in options.items() if value)]
+
+
+def _written(place: str) -> str:
+    """`place` for a pipeline that writes there: Beam 2.55 takes file:///x for a path below its working directory."""
+    return place.removeprefix("file://") if place.startswith("file:///") else place
 
 
 def _main(bigtable: BigtableSettings, own: BackfillSettings) -> list[str]:

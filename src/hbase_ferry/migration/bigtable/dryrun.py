@@ -109,8 +109,8 @@ class CountIncompatible(DryRun):
         idle = sorted({queue.server for queue in queues if queue.running is False})
         if idle:
             return (
-                f"the dry-run peer does not run on {', '.join(idle[:3])}: with a CONFIG the library finds its keys only "
-                f"in core-site.xml. Put the google.bigtable.* keys there and restart the servers, or set dry_run: false"
+                f"the dry-run peer does not run on {', '.join(idle[:3])}: with a CONFIG the library finds its keys "
+                f"only in core-site.xml. Put the google.bigtable.* keys there and restart the servers, or set dry_run: false"
             )
         waited, wanted = view.at - before.at, self.ctx.bigtable.dry_run_seconds
         if waited < wanted:

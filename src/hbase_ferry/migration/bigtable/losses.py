@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from hbase_ferry.insight.bigtable.ledger import Loss, Sampled, ledger, remembered, totals, unseen
 from hbase_ferry.insight.checks.base import TableWish
-from hbase_ferry.migration.bigtable.pipelines import dropped_by_import
+from hbase_ferry.migration.bigtable.beam import dropped_by_import
 from hbase_ferry.migration.bigtable.names import BigtableContext, copy_subject
 from hbase_ferry.migration.bigtable.sample import SAMPLED
 from hbase_ferry.migration.compare.copying import copy_state

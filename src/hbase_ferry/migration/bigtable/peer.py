@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hbase_ferry.insight.format import plural
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, instance_path
 from hbase_ferry.migration.bigtable.tables import schema_gate
@@ -111,8 +112,8 @@ class RunningQueues(Queues):
         idle = self.idle(view)
         if text and idle and not self.dark(view):
             return (
-                f"the endpoint of {self.ctx.peer_id} does not run on {len(idle)} region servers, {', '.join(idle[:3])}: "
-                f"they lack the library or its keys, and abort when their retries are over; see the peer's causes"
+                f"the endpoint of {self.ctx.peer_id} does not run on {plural(len(idle), 'region server')}, "
+                f"{', '.join(idle[:3])}: they lack the library or its keys, and abort when their retries are over; see the peer's causes"
             )
         return text
 

@@ -278,7 +278,8 @@ def _cut_over(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
             risk=Risk.CUTOVER,
             ctx=ctx,
             confirm_name=name,
-            why=f"tell your clients to write to {instance_path(ctx.bigtable)}, then say so here: no service can show it",
+            why=f"tell your clients to write to {instance_path(ctx.bigtable)}, then say so here: "
+            "no service can show it",
         ),
     ]
 

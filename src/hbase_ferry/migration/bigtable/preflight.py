@@ -21,6 +21,7 @@ def wish_of(ctx: BigtableContext) -> BigtableWish:
         library=own.library,
         dry_run=own.dry_run,
         emulator=bool(own.emulator),
+        endpoint=own.endpoint,
     )
 
 

@@ -144,7 +144,8 @@ def schema_gate(step: FerryStep, view: View, table: str) -> Gate:
         return Gate(f"schema.{table}", None, f"the families of {table} were not seen on both sides")
     wanted = schema.families_to_create(source, step.ctx.families(view, table))
     if target is None:
-        return Gate(f"schema.{table}", False, f"{step.name(Side.TARGET)} has no table {table}: the peer would spin on it")
+        text = f"{step.name(Side.TARGET)} has no table {table}: the peer would spin on it"
+        return Gate(f"schema.{table}", False, text)
     missing = [name for name in wanted if target.family(name) is None]
     if missing:
         text = f"{table} on {step.name(Side.TARGET)} lacks family {', '.join(missing)}: the peer would spin on it"

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hbase_ferry.insight.format import count
-from hbase_ferry.migration.bigtable import pipelines
+from hbase_ferry.migration.bigtable import beam
 from hbase_ferry.migration.bigtable.names import BigtableContext
-from hbase_ferry.migration.compare.pieces import Comparison, CompareState, compare_piece, compare_state
+from hbase_ferry.migration.compare.pieces import CompareState, Comparison, compare_piece, compare_state
 from hbase_ferry.migration.compare.report import report
 from hbase_ferry.migration.context import hash_directory
 from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
@@ -104,7 +104,8 @@ class CellVerify(InstanceVerify):
 
     def found(self, view: View) -> int:
         state = self.state(view)
-        return state.result.different + state.result.not_compared + (state.pending if self.final else 0) if state.done else 0
+        unsure = state.pending if self.final else 0
+        return state.result.different + state.result.not_compared + unsure if state.done else 0
 
     def failure(self, view: View) -> str | None:
         state, found = self.state(view), self.found(view)
@@ -140,8 +141,9 @@ class HashVerify(InstanceVerify):
         folder = f"{base}/{hash_id}" if base else "<hash directory>"
         settings, own = self.ctx.settings, self.ctx.bigtable
         end = None if self.final else self._end_ms(view)
-        hashes, sync = pipelines.compare_commands(
-            settings, own, self.lane, self.ctx.families(view, self.lane), folder, hash_id, sync_id, end
+        families = self.ctx.families(view, self.lane)
+        hashes, sync = beam.compare_commands(
+            settings, own, self.lane, families, folder, hash_id, sync_id, end, self._kept(view, families)
         )
         unknown = () if base else ("source file system",)
         return (
@@ -149,13 +151,19 @@ class HashVerify(InstanceVerify):
             self.job(view, Side.SOURCE, sync_id, sync, f"reads {self.lane} on both sides", unknown=unknown),
         )
 
+    def _kept(self, view: View, families: tuple[str, ...]) -> int:
+        """VERSIONS where all families keep the same; 0: they do not, or were not seen."""
+        table = view.source.table(self.lane)
+        found = {family.versions for name in families if table and (family := table.family(name))}
+        return found.pop() if len(found) == 1 else 0
+
     def _end_ms(self, view: View) -> int | None:
         """Writes younger than this may still be on their way."""
         identity = view.source.identity.current
         return identity.time_ms - self.ctx.settings.gates.max_lag_ms if identity else None
 
     def found(self, view: View) -> int:
-        result = pipelines.sync_result(view.job(self.jobs(view)[1]))
+        result = beam.sync_result(view.job(self.jobs(view)[1]))
         return result.different or 0
 
     def failure(self, view: View) -> str | None:
@@ -164,7 +172,7 @@ class HashVerify(InstanceVerify):
         state = view.job(self.jobs(view)[1])
         if state is None or not state.succeeded:
             return None
-        result = pipelines.sync_result(state)
+        result = beam.sync_result(state)
         if result.different is None:
             return f"job {state.id} ended with 0 but printed no counters: nothing is proved"
         if result.different and self.final and self.acceptance(result.different) not in view.waivers:
