@@ -110,7 +110,8 @@ class CountIncompatible(DryRun):
         if idle:
             return (
                 f"the dry-run peer does not run on {', '.join(idle[:3])}: with a CONFIG the library finds its keys "
-                f"only in core-site.xml. Put the google.bigtable.* keys there and restart the servers, or set dry_run: false"
+                f"only in core-site.xml. Put the google.bigtable.* keys there and restart the servers, "
+                f"or set dry_run: false"
             )
         waited, wanted = view.at - before.at, self.ctx.bigtable.dry_run_seconds
         if waited < wanted:

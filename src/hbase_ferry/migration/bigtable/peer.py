@@ -113,7 +113,8 @@ class RunningQueues(Queues):
         if text and idle and not self.dark(view):
             return (
                 f"the endpoint of {self.ctx.peer_id} does not run on {plural(len(idle), 'region server')}, "
-                f"{', '.join(idle[:3])}: they lack the library or its keys, and abort when their retries are over; see the peer's causes"
+                f"{', '.join(idle[:3])}: they lack the library or its keys, and abort when their retries are over; "
+                f"see the peer's causes"
             )
         return text
 

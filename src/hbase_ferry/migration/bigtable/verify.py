@@ -68,7 +68,8 @@ class CellVerify(InstanceVerify):
         return compare_state(view.proofs, self.attempt(view, "compare"))
 
     def _comparison(self, view: View) -> Comparison | None:
-        table, writes, own = view.source.table(self.lane), view.source.table_writes(self.lane), self.ctx.bigtable.compare
+        table, writes = view.source.table(self.lane), view.source.table_writes(self.lane)
+        own = self.ctx.bigtable.compare
         if table is None:
             return None
         starts = tuple(sorted(region.start_hex for region in writes.regions)) if writes else ()
@@ -146,8 +147,9 @@ class HashVerify(InstanceVerify):
             settings, own, self.lane, families, folder, hash_id, sync_id, end, self._kept(view, families)
         )
         unknown = () if base else ("source file system",)
+        touched = f"reads {self.lane}, writes hashes to {folder}"
         return (
-            self.job(view, Side.SOURCE, hash_id, hashes, f"reads {self.lane}, writes hashes to {folder}", unknown=unknown),
+            self.job(view, Side.SOURCE, hash_id, hashes, touched, unknown=unknown),
             self.job(view, Side.SOURCE, sync_id, sync, f"reads {self.lane} on both sides", unknown=unknown),
         )
 
