@@ -21,9 +21,9 @@ from lab.workload import RATE, ROWS, Workload
 def up(arguments: argparse.Namespace) -> int:
     """Start the lab, or find it running; make sure that its table is loaded and its writer writes."""
     begun = time.monotonic()
-    lab = _up_bigtable(arguments) if arguments.bigtable else _up(arguments)
+    lab, config = _up_bigtable(arguments) if arguments.bigtable else (_up(arguments), "sample_configs/lab.yaml")
     _say(f"the lab is up ({time.monotonic() - begun:.0f} s, {sum(lab.rss_mb().values())} MB)")
-    _say(f"try: .venv/bin/hbase-ferry console sample_configs/lab{'-bigtable' if arguments.bigtable else ''}.yaml")
+    _say(f"try: .venv/bin/hbase-ferry console {config}")
     return 0
 
 
@@ -38,13 +38,15 @@ def _up(arguments: argparse.Namespace) -> Lab:
     return lab
 
 
-def _up_bigtable(arguments: argparse.Namespace) -> BigtableLab:
+def _up_bigtable(arguments: argparse.Namespace) -> tuple[BigtableLab, str]:
+    """The lab, and the configuration that fits it: the sample, unless its port was taken."""
     fill = None if arguments.bare else _filling(arguments)
     lab = BigtableLab.up(say=_say, fill=fill, keys=arguments.keys, emulator_port=SAMPLE_PORT)
     transport = "ssh" if lab.source.ssh else "local"
     text = lab.config_yaml(transport=transport, name="lab to bigtable", peer_id="ferry_lab")
     write_whole(lab.root / "lab-bigtable.yaml", text)
-    return lab
+    as_sample = lab.emulator.port == SAMPLE_PORT
+    return lab, "sample_configs/lab-bigtable.yaml" if as_sample else str(lab.root / "lab-bigtable.yaml")
 
 
 def _filling(arguments: argparse.Namespace) -> Callable[[Lab | BigtableLab], None]:
@@ -71,17 +73,20 @@ def down(arguments: argparse.Namespace) -> int:
 
 def status(arguments: argparse.Namespace) -> int:
     """Say what runs; exit code 1 if no complete lab does."""
-    found = 0
+    found, absent = 0, []
     for kind in (BigtableLab,) if arguments.bigtable else (Lab, BigtableLab):
         try:
             lab = kind.attach()
         except LabError as error:
-            _say(str(error))
+            absent.append(str(error))
             continue
         found += 1
+        print(f"{lab.root}:")
         for name, megabytes in sorted(lab.rss_mb().items()):
             print(f"{name:18} {megabytes:5} MB")
-    return 0 if found else 1
+    if not found:
+        raise LabError("\n".join(absent))
+    return 0
 
 
 def env(arguments: argparse.Namespace) -> int:

@@ -45,7 +45,7 @@ class BigtableLab(Rehearsal):
     """One real cluster and one Bigtable emulator. Build it with `up` or `attach`.
 
     Choices of `up`: keys (where the google.bigtable.* keys stand: core-site | hbase-site | none), settings (further
-    ones for hbase-site.xml), emulator_port (0: any free one; a taken one is LabError).
+    ones for hbase-site.xml), emulator_port (where that is free; 0: anywhere).
     """
 
     PLACE = "bigtable"
@@ -72,7 +72,8 @@ class BigtableLab(Rehearsal):
     def _plan(cls, say: Callable[[str], None], **choices: Any) -> dict[str, Any]:
         keys, settings, port = (choices.get(name) for name in ("keys", "settings", "emulator_port"))
         if port and not ports.is_free(port):
-            raise LabError(f"port {port} of 127.0.0.1, where the Bigtable emulator belongs, is taken; free it")
+            say(f"port {port} of 127.0.0.1, where the Bigtable emulator belongs, is taken: it listens at another one")
+            port = 0
         endpoint = _endpoint()
         say(f"the replication endpoint is {endpoint}")
         chosen = ports.free_ports((*site.CLUSTER_PORTS, *_INFO_PORTS, "emulator"))
@@ -170,9 +171,9 @@ class BigtableLab(Rehearsal):
         """change: enable | disable | remove. A removal can take as long as HBase lets it."""
         self._admin(change, peer)
 
-    def set_scope(self, table: str, scope: int = 1) -> None:
-        """Replicate (1) or do not replicate (0) every family of a table."""
-        self._admin("scope", table, str(scope))
+    def set_scope(self, *tables: str, scope: int = 1) -> None:
+        """Replicate (1) or do not replicate (0) every family of these tables, what is written from here on."""
+        self._admin("scope", str(scope), *tables)
 
     def _admin(self, *arguments: str) -> None:
         java, *rest = self.source.java("-Xmx128m", "Peer", *arguments)

@@ -13,10 +13,13 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 
 import grpc
+from google.api_core.exceptions import GoogleAPICallError
 from google.cloud.bigtable.data import BigtableDataClient, ReadRowsQuery
 from google.cloud.bigtable_admin_v2 import BigtableTableAdminClient
 from google.cloud.bigtable_admin_v2.services.bigtable_table_admin.transports import BigtableTableAdminGrpcTransport
 from google.cloud.bigtable_admin_v2.types import ColumnFamily, Table
+
+from lab.places import LabError
 
 Cells = dict[tuple[str, bytes, int], bytes]
 "one row: (family, qualifier, time in us) -> value"
@@ -27,7 +30,7 @@ _environment = threading.Lock()
 
 
 class Instance:
-    """One instance behind `address` (host:port, plain text). Foreign errors pass as google.api_core raises them."""
+    """One instance behind `address` (host:port, plain text). Raises google.api_core's errors, `rows` LabError."""
 
     def __init__(self, address: str, name: str) -> None:
         self.address = address
@@ -53,11 +56,14 @@ class Instance:
             return tuple(sorted(table.name.rpartition("/")[2] for table in listed))
 
     def rows(self, table: str) -> Iterator[tuple[bytes, Cells]]:
-        """Every row in key order with all its versions."""
+        """Every row in key order with all its versions. Raises LabError where they cannot be read."""
         project, instance = self.name.split("/")[1::2]
         with _data_client(self.address, project) as client, client.get_table(instance, table) as opened:
-            for row in opened.read_rows_stream(ReadRowsQuery(), operation_timeout=600, attempt_timeout=600):
-                yield row.row_key, {(c.family, c.qualifier, c.timestamp_micros): c.value for c in row.cells}
+            try:
+                for row in opened.read_rows_stream(ReadRowsQuery(), operation_timeout=600, attempt_timeout=600):
+                    yield row.row_key, {(c.family, c.qualifier, c.timestamp_micros): c.value for c in row.cells}
+            except GoogleAPICallError as error:
+                raise LabError(f"the emulator's table {table} cannot be read: {error.message}") from error
 
     def _channel(self) -> grpc.Channel:
         return grpc.insecure_channel(self.address, options=[("grpc.enable_http_proxy", 0)])

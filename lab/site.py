@@ -17,7 +17,8 @@ CLUSTER_PORTS = ("namenode", "namenode_http", "datanode", "datanode_http", "data
 def xml(settings: Mapping[str, object]) -> str:
     """A Hadoop configuration file."""
     body = "".join(
-        f"  <property><name>{escape(k)}</name><value>{escape(str(v))}</value></property>\n" for k, v in settings.items()
+        f"  <property><name>{escape(k)}</name><value>{escape(str(v))}</value></property>\n"
+        for k, v in settings.items()
     )
     return f'<?xml version="1.0"?>\n<configuration>\n{body}</configuration>\n'
 

@@ -123,9 +123,9 @@ class Standalone:
         options = (*_QUICK, *_OPENS, "-Xss2m")
         ruby = ("--1.8",) if self.version.startswith("1.") else ()
         class_path = f"{self.conf_dir}:{self._library}"
-        edge.Commands(self.conf_dir, class_path, options, self.registry.folder, "-Xmx256m", "-Xmx192m", ruby).write(
-            self.root / "bin"
-        )
+        edge.Commands(
+            self.conf_dir, class_path, options, self.registry.folder, "-Xmx256m", "-Xmx192m", ruby
+        ).write(self.root / "bin")
         self.work_dir.mkdir(exist_ok=True)
 
 

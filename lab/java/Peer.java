@@ -12,7 +12,7 @@ import org.apache.hadoop.hbase.replication.ReplicationPeerConfigBuilder;
  *
  *   Peer add ID CLASS CLUSTER_KEY TABLE[,TABLE ...] [KEY=VALUE ...]   born DISABLED; the rest is its CONFIG
  *   Peer enable | disable | remove ID
- *   Peer scope TABLE SCOPE                                            of every family
+ *   Peer scope SCOPE TABLE [TABLE ...]                                of every family
  */
 public class Peer {
   public static void main(String[] a) throws Exception {
@@ -23,7 +23,11 @@ public class Peer {
         case "enable": admin.enableReplicationPeer(a[1]); break;
         case "disable": admin.disableReplicationPeer(a[1]); break;
         case "remove": admin.removeReplicationPeer(a[1]); break;
-        case "scope": scope(admin, TableName.valueOf(a[1]), Integer.parseInt(a[2])); break;
+        case "scope":
+          for (int i = 2; i < a.length; i++) {
+            scope(admin, TableName.valueOf(a[i]), Integer.parseInt(a[1]));
+          }
+          break;
         default: throw new IllegalArgumentException(a[0]);
       }
     }
