@@ -20,6 +20,9 @@ venv: .venv/ready
 demo: venv
 	$(BIN)/hbase-ferry demo
 
+demo-bigtable: venv
+	$(BIN)/hbase-ferry demo --target bigtable
+
 test: venv
 	$(BIN)/python -m pytest
 

@@ -22,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Moves live HBase tables to another cluster while the source keeps serving.",
+    help="Moves live HBase tables to another cluster or to Cloud Bigtable while the source keeps serving.",
     epilog="Exit codes: 0 done, 2 usage or configuration, 3 a gate or guard refused, 4 a step failed, "
     "5 a cluster could not be reached, 130 interrupted.",
 )
@@ -33,6 +33,7 @@ Theme = Annotated[str, typer.Option(metavar="NAME", help="Theme of the screen: a
 Ascii = Annotated[bool, typer.Option("--ascii", help="Draw with ASCII characters only.")]
 NoMouse = Annotated[bool, typer.Option("--no-mouse", help="Leave the mouse to the terminal.")]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the simulated clusters.")]
+Target = Annotated[str, typer.Option(metavar="KIND", help="Simulated target: hbase or bigtable.")]
 Tables = Annotated[int, typer.Option(min=0, max=10_000, help="Further tables on each simulated side.")]
 
 
@@ -72,7 +73,7 @@ def options(
         bool, typer.Option("--help", help="Show this message.", callback=_help, is_eager=True)
     ] = False,
 ) -> None:
-    """Moves live HBase tables to another cluster while the source keeps serving."""
+    """Moves live HBase tables to another cluster or to Cloud Bigtable while the source keeps serving."""
 
 
 @app.command()
@@ -83,19 +84,22 @@ def demo(
     seed: Seed = 7,
     as_json: AsJson = False,
     tables: Tables = 0,
+    target: Target = "hbase",
     read_only: Annotated[bool, typer.Option("--read-only", help="Watch only: change nothing.")] = False,
     theme: Theme = "",
     ascii_only: Ascii = False,
     no_mouse: NoMouse = False,
 ) -> None:
-    """Show a crossing on two simulated clusters. Needs no HBase."""
+    """Show a crossing on a simulated cluster and target. Needs no HBase."""
     if as_json and not headless:
         raise typer.BadParameter("needs --headless", param_hint="--json")
+    if target not in ("hbase", "bigtable"):
+        raise typer.BadParameter(f"{target!r} is neither hbase nor bigtable", param_hint="--target")
     from hbase_ferry.cli.commands import demo as command
 
     if headless:
-        _leave(lambda out: command.headless(out, seed, tables), as_json)
-    _leave(lambda out: command.screen(seed, tables, not read_only, theme, ascii_only, not no_mouse))
+        _leave(lambda out: command.headless(out, seed, tables, target), as_json)
+    _leave(lambda out: command.screen(seed, tables, target, not read_only, theme, ascii_only, not no_mouse))
 
 
 @app.command()
