@@ -8,7 +8,7 @@ VERSIONS, TTL or MIN_VERSIONS hide it or are about to: the target removes such c
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -88,28 +88,36 @@ def size_of(source: Cells, target: Cells) -> int:
     return len({cell[:3] for cell in (*source, *target)})
 
 
-def marks(source: Cells, columns: Iterable[Column], most: int) -> dict[str, str]:
-    """Fingerprints of the source's row (under the empty name) and of `most` of these columns: what has to stay the
-    same for a difference to be one."""
-    ours, named = _columns(source), list(dict.fromkeys(columns))[:most]
-    known = {_name(column): _mark(sorted(ours.get(column, {}).items())) for column in named}
-    return {"": _mark(sorted(source)), **known}
+def marks(source: Cells, differences: Sequence[Difference], most: int) -> tuple[str, ...]:
+    """Fingerprints of all these differences and of `most` single ones, each with what the source has there."""
+    ours = _columns(source)
+    return (_mark(sorted(source), differences), *(_of_one(ours, d) for d in differences[:most]))
 
 
-def still(before: Mapping[str, str], source: Cells, column: Column) -> bool:
-    """Whether the source's column is as it was when `before` was made; False too where that cannot be told."""
-    if before[""] == _mark(sorted(source)):
-        return True
-    known = before.get(_name(column))
-    return known is not None and known == _mark(sorted(_columns(source).get(column, {}).items()))
+def lasting(
+    before: Sequence[str], source: Cells, again: Cells, differences: Sequence[Difference]
+) -> tuple[Difference, ...]:
+    """Of these differences those that were there when `before` was made, and whose column the source has as then, also
+    at its second reading.
+
+    The same difference, not only the same source: a cell that was written and deleted again leaves the source as it
+    was, and the target with another cell too many that is under way.
+    """
+    ours, later = _columns(source), _columns(again)
+    whole = before[0] == _mark(sorted(source), differences)
+    return tuple(
+        d
+        for d in differences
+        if (whole or _of_one(ours, d) in before[1:]) and ours.get(d.column) == later.get(d.column)
+    )
 
 
-def _name(column: Column) -> str:
-    return ":".join(column)
+def _of_one(columns: Mapping[Column, Versions], difference: Difference) -> str:
+    return _mark(sorted(columns.get(difference.column, {}).items()), difference)
 
 
-def _mark(value: object) -> str:
-    return blake2b(repr(value).encode(), digest_size=6).hexdigest()
+def _mark(*what: object) -> str:
+    return blake2b(repr(what).encode(), digest_size=5).hexdigest()
 
 
 def _columns(cells: Cells) -> dict[Column, dict[int, str]]:

@@ -1,8 +1,8 @@
 """The comparison of one range of rows on both sides, and the second look at the rows that differed.
 
 Invariant: a range's memory is bounded by two pages of each side and by the doubts it may find, never by the table; a
-row counts as different only where it differs once the time a write may be under way is over, in a column that stood
-still on the source. Called by `compare.pieces`.
+row counts as different only where it differs in the same way at its first look and once the time a write may
+be under way is over, in a column that stood still on the source. Called by `compare.pieces`.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from hbase_ferry.migration.compare.cells import Difference, Retention, RowFound, compare_row, marks, size_of, still
+from hbase_ferry.migration.compare.cells import Difference, Retention, RowFound, compare_row, lasting, marks, size_of
 from hbase_ferry.migration.compare.reading import Cells, Item, Reading, Stream, read_page
 from hbase_ferry.migration.compare.result import EXAMPLES, Example, RangeResult
 from hbase_ferry.migration.core import Caller
 from hbase_ferry.model.cluster import Side
 
-MARKS = 8
-"""Columns of a doubtful row whose fingerprints are kept; the others stand still as long as the whole row does."""
+MARKS = 16
+"""Differences of a doubtful row that are told apart; of further ones only whether all of them last."""
+MARKED = 8
+"""Keys of a range, evenly apart, that show how dense it is; see `spread`."""
 LOOKERS = 4
 """Doubtful rows that are looked at side by side."""
 
@@ -31,8 +33,8 @@ class Doubt:
     key: str
     at: float
     "epoch seconds of its first look"
-    marks: Mapping[str, str] = field(default_factory=dict)
-    "fingerprints of the source's row then; see `cells.marks`"
+    marks: tuple[str, ...] = ()
+    "fingerprints of what differed then; see `cells.marks`"
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Found:
 
     result: RangeResult
     doubts: tuple[Doubt, ...] = ()
+    keys: tuple[str, ...] = ()
+    "some of the range's, evenly apart in rows"
     end: str | None = None
 
 
@@ -49,7 +53,7 @@ def compare_range(sides: Mapping[Side, Caller], reading: Reading, start: str, ro
 
     Raises AgentError, Unreachable, BadAnswer.
     """
-    tally, end = _Tally(reading), None
+    tally, end = _Tally(reading, max(1, rows // MARKED)), None
     with ThreadPoolExecutor(2, "compare") as pool:
         here = Stream(pool, sides[Side.SOURCE], reading, start, rows)
         there = Stream(pool, sides[Side.TARGET], reading, start, rows)
@@ -60,7 +64,7 @@ def compare_range(sides: Mapping[Side, Caller], reading: Reading, start: str, ro
                 break
         else:
             end = min((end for end in (here.end, there.end) if end is not None), default=None)
-    return Found(tally.result(), tuple(tally.doubts), end)
+    return Found(tally.result(), tuple(tally.doubts), tuple(tally.keys), end)
 
 
 def pairs(source: Stream, target: Stream) -> Iterator[tuple[str, Cells | None, Cells | None]]:
@@ -90,15 +94,18 @@ def _beyond(item: Item, ended: Stream) -> bool:
 
 
 class _Tally:
-    """Counts the rows of one range."""
+    """Counts the rows of one range, and keeps every so many'th key."""
 
-    def __init__(self, reading: Reading) -> None:
-        self._reading = reading
+    def __init__(self, reading: Reading, apart: int) -> None:
+        self._reading, self._apart = reading, apart
         self._rows = self._cells = self._equal = self._gc = 0
         self._too_large: list[str] = []
+        self.keys: list[str] = []
         self.doubts: list[Doubt] = []
 
     def take(self, key: str, ours: Cells | None, theirs: Cells | None) -> None:
+        if not (self._rows + len(self._too_large)) % self._apart:
+            self.keys.append(key)
         if ours is None or theirs is None:
             self._too_large.append(key)
         elif ours == theirs:
@@ -113,8 +120,7 @@ class _Tally:
         self._rows += 1
         self._cells += size_of(ours, theirs)
         if found.differences:
-            columns = (difference.column for difference in found.differences)
-            self.doubts.append(Doubt(key, self._reading.clock.now(), marks(ours, columns, MARKS)))
+            self.doubts.append(Doubt(key, self._reading.clock.now(), marks(ours, found.differences, MARKS)))
         else:
             self._equal += 1
             self._gc += found.gc
@@ -158,8 +164,8 @@ def _look(sides: Mapping[Side, Caller], reading: Reading, doubt: Doubt, patience
     again = row_of(sides[Side.SOURCE], reading, doubt.key)
     if again is None:
         return Found(_too_large(doubt.key))
-    real = [d for d in found.differences if all(still(doubt.marks, row, d.column) for row in (ours, again))]
-    return Found(_settled(doubt.key, RowFound(tuple(real), found.gc)))
+    real = lasting(doubt.marks, ours, again, found.differences)
+    return Found(_settled(doubt.key, RowFound(real, found.gc)))
 
 
 def row_of(side: Caller, reading: Reading, key: str) -> Cells | None:

@@ -126,7 +126,7 @@ def _one_range(job: Comparison, state: CompareState, sides: Mapping[Side, Caller
     found = compare_range(sides, _reading(job), start, job.rows_per_range, DOUBTS - len(state.doubts))
     after = found.end
     if after is not None and job.share < 1:
-        after = leap(start, after, job.share, job.starts)
+        after = leap(found.keys, after, job.share, job.starts)
     looked = job.clock.now() if found.doubts else state.looked
     return replace(
         state, next=after, result=state.result + found.result, doubts=(*state.doubts, *found.doubts), looked=looked
@@ -171,7 +171,7 @@ def _note(job: Comparison, state: CompareState) -> str:
 def _pack(state: CompareState) -> dict[str, str]:
     return {
         "next": "end" if state.next is None else state.next,
-        "doubts": json.dumps([[d.key, d.at, dict(d.marks)] for d in state.doubts]),
+        "doubts": json.dumps([[d.key, d.at, " ".join(d.marks)] for d in state.doubts]),
         "looked": str(state.looked),
         "broken_off": "yes" if state.broken_off else "no",
         **pack(state.result),
@@ -179,6 +179,6 @@ def _pack(state: CompareState) -> dict[str, str]:
 
 
 def _unpack(basis: Mapping[str, str]) -> CompareState:
-    doubts = tuple(Doubt(key, at, marks) for key, at, marks in json.loads(basis["doubts"]))
+    doubts = tuple(Doubt(key, at, tuple(marks.split())) for key, at, marks in json.loads(basis["doubts"]))
     after = None if basis["next"] == "end" else basis["next"]
     return CompareState(after, unpack(basis), doubts, float(basis["looked"]), basis["broken_off"] == "yes")
