@@ -89,9 +89,7 @@ def build(
     """The objects for one migration. Nothing connects before the first look. Raises ConfigError, FerryError."""
     clock = clock or SystemClock()
     if world is None and TransportKind.SIMULATED in (settings.source.transport, settings.target.transport):
-        from hbase_ferry.cluster.simulator.embedded import embedded_pair
-
-        world = embedded_pair(seed=7, clock=clock)
+        world = _embedded(settings, clock)
     stepping = world is not None and not isinstance(clock, SystemClock)
     parts = {Side.SOURCE: PARTS, Side.TARGET: kind_of(settings).parts}
     clusters = {
@@ -119,15 +117,22 @@ def build(
     return ferry
 
 
-def demo(seed: int = 7, *, tables: int = 0, stepping: bool = False, acting: bool = True) -> Ferry:
-    """The embedded pair and a migration on it. `stepping`: a clock that moves only when somebody waits."""
+def demo(
+    seed: int = 7, *, tables: int = 0, target: str = "hbase", stepping: bool = False, acting: bool = True
+) -> Ferry:
+    """The embedded pair and a migration on it. `target`: which kind of pair, hbase or bigtable; `stepping`: a clock
+    that moves only when somebody waits."""
     from hbase_ferry.cluster.simulator.clock import SteppingClock
     from hbase_ferry.cluster.simulator.embedded import demo_settings, embedded_pair
+    from hbase_ferry.cluster.simulator.embedded_bigtable import demo_bigtable_settings, embedded_bigtable
 
     clock: Clock = SteppingClock(DEMO_START) if stepping else SystemClock()
-    world = embedded_pair(seed=seed, clock=clock, tables=tables)
+    if target == "bigtable":
+        world, settings = embedded_bigtable(seed, clock, tables), demo_bigtable_settings()
+    else:
+        world, settings = embedded_pair(seed, clock, tables), demo_settings()
     run_id = f"{seed % 0x1000000:06x}"
-    return build(demo_settings(), acting=acting, clock=clock, world=world, run_id=run_id)
+    return build(settings, acting=acting, clock=clock, world=world, run_id=run_id)
 
 
 @contextlib.contextmanager
@@ -149,13 +154,23 @@ def sampler(settings: Settings, clock: Clock | None = None) -> Iterator[Sampler]
         yield Sampler(readers[Side.SOURCE], readers[Side.TARGET], clock or SystemClock(), under_way)
 
 
+def _embedded(settings: Settings, clock: Clock) -> World:
+    from hbase_ferry.cluster.simulator.embedded import embedded_pair
+    from hbase_ferry.cluster.simulator.embedded_bigtable import embedded_bigtable
+
+    return embedded_pair(7, clock) if settings.target.bigtable is None else embedded_bigtable(7, clock)
+
+
 def _connector(settings: Settings, side: Side, world: World | None) -> Callable[[], Wire]:
     chosen = settings.side(side)
     if chosen.transport is TransportKind.SIMULATED:
         if world is None:
             raise ConfigError([Problem(settings.file, 0, f"{side}.transport", "needs the embedded pair")])
+        from hbase_ferry.cluster.simulator.instance_wire import SimulatedInstanceWire
         from hbase_ferry.cluster.simulator.wire import SimulatedWire
 
+        if chosen.bigtable is not None:
+            return partial(SimulatedInstanceWire, world)
         return partial(SimulatedWire, world, side)
     if chosen.bigtable is not None:
         from hbase_ferry.cluster.bigtable.connect import connect_instance

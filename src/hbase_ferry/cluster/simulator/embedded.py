@@ -49,16 +49,16 @@ def embedded_pair(
     """
     world = World(seed, clock)
     world.outside_keys.add("zk1.dr1:2181:/hbase")
-    source = _cluster(world, Side.SOURCE, SOURCE_NAME, source_version, "2.10.2", 2 * TB)
-    target = _cluster(world, Side.TARGET, TARGET_NAME, target_version, "3.3.6", 3 * TB)
+    source = make_cluster(world, Side.SOURCE, SOURCE_NAME, source_version, "2.10.2", 2 * TB)
+    target = make_cluster(world, Side.TARGET, TARGET_NAME, target_version, "3.3.6", 3 * TB)
     _shop(world, source)
-    _bystanders(world, source, ("audit:log", "audit:sessions", "ads:clicks", "metrics"), busy=busy)
-    _bystanders(world, target, ("reports:daily",), busy=False)
+    add_bystanders(world, source, ("audit:log", "audit:sessions", "ads:clicks", "metrics"), busy=busy)
+    add_bystanders(world, target, ("reports:daily",), busy=False)
     for cluster in (source, target):
         names = [f"app{number // 20:02d}:t{number:03d}" for number in range(tables)]
-        _bystanders(world, cluster, names, busy=False)
+        add_bystanders(world, cluster, names, busy=False)
     if busy:
-        _backup_peer(source)
+        add_backup_peer(source)
     world.writers = [Writer(ORDERS, rate, f"{seed}/orders"), Writer(CUSTOMERS, rate / 10, f"{seed}/customers")]
     for cluster in world.clusters.values():
         for server in cluster.servers:
@@ -87,7 +87,8 @@ def demo_settings(
     )
 
 
-def _cluster(world: World, side: Side, name: str, version: str, hadoop: str, capacity: int) -> SimCluster:
+def make_cluster(world: World, side: Side, name: str, version: str, hadoop: str, capacity: int) -> SimCluster:
+    """Three servers without tables, six weeks old."""
     uuid = digest("cluster", world.seed, name)
     cluster_id = "-".join((uuid[:8], uuid[8:12], uuid[12:16], uuid[16:20], uuid[20:]))
     cluster = SimCluster(side, name, version, hadoop, cluster_id, world.area(f"hdfs://{name}/hbase"),
@@ -115,7 +116,8 @@ def _shop(world: World, cluster: SimCluster) -> None:
         )
 
 
-def _bystanders(world: World, cluster: SimCluster, names: Sequence[str], *, busy: bool) -> None:
+def add_bystanders(world: World, cluster: SimCluster, names: Sequence[str], *, busy: bool) -> None:
+    """Tables nobody migrates. `busy`: they are written to, and `audit:log` is replicated."""
     for name in names:
         cluster.namespaces.add(name.rpartition(":")[0] or "default")
         scope = 1 if name == "audit:log" else 0
@@ -131,7 +133,8 @@ def _bystanders(world: World, cluster: SimCluster, names: Sequence[str], *, busy
         cluster.bulk_table = world.number_of("audit:log")
 
 
-def _backup_peer(cluster: SimCluster) -> None:
+def add_backup_peer(cluster: SimCluster) -> None:
+    """An enabled peer to a cluster outside, for `audit:log`."""
     peer = SimPeer("dr_backup", "zk1.dr1:2181:/hbase", {"audit:log": ()}, enabled=True)
     cluster.peers[peer.id] = peer
     cluster.add_sources(peer)

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from hbase_ferry.cluster.bigtable.retention import Join, Joined, MaxAge, MaxVersions, Never, Rule
+from hbase_ferry.cluster.simulator.rows import QUALIFIER
+from hbase_ferry.cluster.simulator.tables import SimTable
+from hbase_ferry.cluster.simulator.wal import DELETE
 from hbase_ferry.model.cluster import Side
 
 Column = tuple[str, bytes]
@@ -120,6 +123,19 @@ class SimInstance:
     profiles: dict[str, str | None] = field(default_factory=lambda: {"default": "asia-east1-b"})
     hosts: tuple[str, ...] = ("bigtable.googleapis.com", "bigtableadmin.googleapis.com")
     side: Side = Side.TARGET
+
+    def take(self, table: SimTable, row: int, op: int, families: int, ts: int) -> None:
+        """A write of an application, or one that the replication endpoint carries over: a cell in each of the families
+        at `ts` (epoch ms), or those families of the row gone. What the instance has no table or family for is lost."""
+        there = self.tables.get(table.name)
+        key = table.keys.key_of(row, table.loaded)
+        for index, family in enumerate(table.names):
+            if there is None or not families >> index & 1 or family not in there.families:
+                continue
+            if op == DELETE:
+                there.delete(key, family)
+            else:
+                there.put(key, family, QUALIFIER, ts * 1000, b"%d" % ts)
 
     def settings(self, routed: Mapping[str, str | None]) -> dict[str, str]:
         """What it says of itself, by the keys of `cluster.bigtable.identity`; without the permissions. `routed`:

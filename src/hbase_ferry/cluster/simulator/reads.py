@@ -7,6 +7,7 @@ Each takes the world, the cluster and the call's parameters and gives the JSON-r
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from hbase_ferry.cluster.simulator.jobs import absent
 from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.cluster.simulator.world import World
 from hbase_ferry.model.event import Json
+
+_SECRET = re.compile(r"password|secret|json\.value|token", re.IGNORECASE)
 
 Params = Mapping[str, Any]
 Read = Callable[[World, SimCluster, Params], Any]
@@ -110,10 +113,15 @@ def peers(world: World, cluster: SimCluster, params: Params) -> Any:
             "id": peer.id, "enabled": peer.enabled, "cluster_key": peer.cluster_key, "endpoint": peer.endpoint,
             "replicate_all": False,
             "table_cfs": {name: list(families) for name, families in sorted(peer.table_cfs.items())},
-            "namespaces": [], "serial": peer.serial, "bandwidth": peer.bandwidth, "config": dict(peer.config),
+            "namespaces": [], "serial": peer.serial, "bandwidth": peer.bandwidth, "config": _shown(peer.config),
         } for _, peer in sorted(cluster.peers.items())),
         params["max"],
     )  # fmt: skip
+
+
+def _shown(config: Mapping[str, str]) -> dict[str, str]:
+    """Of what may be a secret only that it is set, as the agent does."""
+    return {key: "(set)" if _SECRET.search(key) else value for key, value in config.items()}
 
 
 def load(world: World, cluster: SimCluster, params: Params) -> Any:
@@ -206,13 +214,14 @@ def _data(owner: SimCluster, rest: str) -> tuple[int, int] | None:
 def ports(world: World, cluster: SimCluster, params: Params) -> Any:
     """Everything is open unless the other side cannot be reached; a host nobody knows does not resolve."""
     cut = world.faults.cut_off(cluster.side.other)
-    known = tuple(c.name for c in world.clusters.values())
+    target = world.instance.hosts if world.instance is not None else (world.other(cluster).name,)
+    known = (*target, *(c.name for c in world.clusters.values()))
     found = []
     for target in params["targets"]:
         host, port = str(target.get("host", "")), int(str(target.get("port", 0)))
         resolves = host.endswith(known)
         error = f"UnknownHostException: {host}" if not resolves else ""
-        if resolves and cut and host.endswith(world.other(cluster).name):
+        if resolves and cut and host.endswith(target):
             error = "SocketTimeoutException: connect timed out"
         found.append({"host": host, "port": port, "what": str(target.get("what", "")), "open": not error,
                       "error": error})  # fmt: skip

@@ -158,8 +158,9 @@ class World:
     def _tick(self) -> None:
         now = self.now_ms
         for writer in self.writers:
-            if writer.side in self.clusters and now >= self._awake_ms:
-                writer.tick(self.clusters[writer.side], now, TICK_MS)
+            if writer.side is not None and now >= self._awake_ms:
+                elsewhere = None if writer.side in self.clusters or self.instance is None else self.instance.take
+                writer.tick(self.clusters.get(writer.side) or self.clusters[Side.SOURCE], now, TICK_MS, elsewhere)
         number = (now - self.start_ms) // TICK_MS
         for cluster in self.clusters.values():
             cluster.tick(now, TICK_MS, self._route(cluster))

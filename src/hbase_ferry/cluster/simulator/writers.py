@@ -6,6 +6,7 @@ The rows they touch are a tenth of the table and some new ones, spread over ever
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 
 from hbase_ferry.cluster.simulator.cluster import DELETE_BYTES, SimCluster
 from hbase_ferry.cluster.simulator.rows import insertable
@@ -16,6 +17,8 @@ from hbase_ferry.model.cluster import Side
 DELETES = 0.10
 INSERTS = 0.15
 BOTH_FAMILIES = 0.25
+Take = Callable[[SimTable, int, int, int, int], None]
+"""Takes a write elsewhere: the table whose rows are known, row, operation, families, epoch ms."""
 
 
 class Writer:
@@ -29,8 +32,9 @@ class Writer:
         self._random = random.Random(seed)
         self._carry = 0.0
 
-    def tick(self, cluster: SimCluster, now_ms: int, tick_ms: int) -> None:
-        """The writes of one tick, in the order of their timestamps."""
+    def tick(self, cluster: SimCluster, now_ms: int, tick_ms: int, elsewhere: Take | None = None) -> None:
+        """The writes of one tick, in the order of their timestamps. `elsewhere`: what they go to instead of `cluster`,
+        whose table then only says which rows there are."""
         table = cluster.tables.get(self.table)
         if table is None or not table.enabled or cluster.full:
             return
@@ -39,9 +43,9 @@ class Writer:
         self._carry -= count
         start = now_ms - tick_ms + cluster.skew_ms
         for index in range(count):
-            self._write(cluster, table, start + (index + 1) * tick_ms // count)
+            self._write(cluster, table, start + (index + 1) * tick_ms // count, elsewhere)
 
-    def _write(self, cluster: SimCluster, table: SimTable, ts: int) -> None:
+    def _write(self, cluster: SimCluster, table: SimTable, ts: int, elsewhere: Take | None) -> None:
         draw = self._random.random
         what, where = draw(), draw()
         loaded = table.loaded
@@ -51,6 +55,9 @@ class Writer:
         if not server.alive:
             return
         self.written += 1
+        if elsewhere is not None:
+            elsewhere(table, row, DELETE if what < DELETES else PUT, table.all_mask, ts)
+            return
         region.writes += 1
         if what < DELETES:
             families = table.all_mask
