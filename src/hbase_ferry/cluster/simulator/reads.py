@@ -214,14 +214,14 @@ def _data(owner: SimCluster, rest: str) -> tuple[int, int] | None:
 def ports(world: World, cluster: SimCluster, params: Params) -> Any:
     """Everything is open unless the other side cannot be reached; a host nobody knows does not resolve."""
     cut = world.faults.cut_off(cluster.side.other)
-    target = world.instance.hosts if world.instance is not None else (world.other(cluster).name,)
-    known = (*target, *(c.name for c in world.clusters.values()))
+    theirs = world.instance.hosts if world.instance is not None else (world.other(cluster).name,)
+    known = (*theirs, *(c.name for c in world.clusters.values()))
     found = []
     for target in params["targets"]:
         host, port = str(target.get("host", "")), int(str(target.get("port", 0)))
         resolves = host.endswith(known)
         error = f"UnknownHostException: {host}" if not resolves else ""
-        if resolves and cut and host.endswith(target):
+        if resolves and cut and host.endswith(theirs):
             error = "SocketTimeoutException: connect timed out"
         found.append({"host": host, "port": port, "what": str(target.get("what", "")), "open": not error,
                       "error": error})  # fmt: skip
