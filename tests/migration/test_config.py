@@ -13,6 +13,14 @@ from hypothesis import strategies as st
 
 from hbase_ferry.errors import ConfigError
 from hbase_ferry.migration import config, config_schema
+from hbase_ferry.migration.bigtable.settings import (
+    BackfillEngine,
+    BackfillSettings,
+    BigtableSettings,
+    CompareEngine,
+    CompareSettings,
+    WayBackSettings,
+)
 from hbase_ferry.migration.settings import (
     ExportSettings,
     GateSettings,
@@ -72,6 +80,40 @@ verify: {verify_replication: true, row_counts: false, hash_dir: "hdfs://nn1:8020
 gates: {max_lag_ms: 1000, still_seconds: 5, min_free_fraction: 0.2, max_age_seconds: 30}
 poll_seconds: 2
 journal: ~/ferry.journal
+"""
+
+TO_BIGTABLE = """
+name: orders to bigtable
+source: {name: prod-bj}
+target:
+  name: bt-prod
+  bigtable:
+    project: shop-prod
+    instance: shop-bigtable
+    app_profile: ferry-single
+    key_file: ~/ferry.json
+    endpoint: com.example.OwnEndpoint
+    library: own-bigtable
+    dry_run: true
+    dry_run_seconds: 3600
+    protect: true
+    way_back: {hbase_qualifier: SOURCE_HBASE, cbt_qualifier: SOURCE_CBT}
+    backfill:
+      engine: importsnapshot
+      rows_per_range: 1000
+      jar: /opt/bigtable-beam-import-shaded.jar
+      extra_jars: [/opt/more.jar]
+      java: java -Xmx2g
+      runner: DataflowRunner
+      region: europe-west1
+      export_dir: gs://shop-ferry/history
+      temp_dir: gs://shop-ferry/temp
+      service_account: ferry@shop-prod.iam.gserviceaccount.com
+      options: {maxNumWorkers: 20, usePublicIps: false, subnetwork: regions/europe-west1/subnetworks/s}
+    compare: {engine: sync-table, rows_per_range: 2000, live_share: 0.5, recheck_seconds: 60, versions: 1}
+tables: [orders]
+peer_id: ferry_orders
+verify: {hash_dir: "gs://shop-ferry/hashes"}
 """
 
 
@@ -165,13 +207,74 @@ def test_every_key_reaches_the_settings() -> None:
     )
 
 
-def test_the_full_file_above_names_every_key_there_is_but_those_shown_elsewhere() -> None:
+def test_every_key_of_a_bigtable_target_reaches_the_settings() -> None:
+    read = config.parse(TO_BIGTABLE, "bigtable.yaml")
+    assert read.target == SideSettings(
+        name="bt-prod",
+        bigtable=BigtableSettings(
+            project="shop-prod",
+            instance="shop-bigtable",
+            app_profile="ferry-single",
+            key_file=os.path.expanduser("~/ferry.json"),
+            endpoint="com.example.OwnEndpoint",
+            library="own-bigtable",
+            dry_run=True,
+            dry_run_seconds=3600.0,
+            protect=True,
+            way_back=WayBackSettings("SOURCE_HBASE", "SOURCE_CBT"),
+            backfill=BackfillSettings(
+                engine=BackfillEngine.IMPORTSNAPSHOT,
+                rows_per_range=1000,
+                jar="/opt/bigtable-beam-import-shaded.jar",
+                extra_jars=("/opt/more.jar",),
+                java=("java", "-Xmx2g"),
+                runner="DataflowRunner",
+                region="europe-west1",
+                export_dir="gs://shop-ferry/history",
+                temp_dir="gs://shop-ferry/temp",
+                service_account="ferry@shop-prod.iam.gserviceaccount.com",
+                options={
+                    "maxNumWorkers": "20",
+                    "usePublicIps": "false",
+                    "subnetwork": "regions/europe-west1/subnetworks/s",
+                },
+            ),
+            compare=CompareSettings(CompareEngine.SYNC_TABLE, 2000, 0.5, 60.0, 1),
+        ),
+    )
+    assert read.verify.hash_dir == "gs://shop-ferry/hashes"
+
+
+def test_an_emulator_needs_no_more_than_its_address() -> None:
+    short = "{name: lab, bigtable: {project: lab-project, instance: lab-instance, emulator: 'localhost:8086'}}"
+    read = config.parse(GOOD.replace("{name: emr6, hbase: emr6/bin/hbase}", short))
+    assert read.target.kind == "bigtable"
+    assert read.target.bigtable == BigtableSettings("lab-project", "lab-instance", emulator="localhost:8086")
+
+
+def test_the_default_namespace_is_no_namespace_to_bigtable() -> None:
+    text = TO_BIGTABLE.replace("tables: [orders]", 'tables: ["default:orders"]')
+    assert config.parse(text).tables == (TableSettings("orders"),)
+
+
+def test_the_pipelines_on_this_machine_need_neither_a_region_nor_cloud_storage() -> None:
+    text = TO_BIGTABLE.replace("DataflowRunner", "DirectRunner").replace("importsnapshot", "import")
+    text = text.replace("region: europe-west1", "").replace("gs://shop-ferry", "file:///tmp/ferry")
+    read = config.parse(text)
+    assert read.target.bigtable is not None and not read.target.bigtable.backfill.region
+
+
+def test_the_full_files_above_name_every_key_there_is_but_those_shown_elsewhere() -> None:
     import yaml
 
     def walk(cls: type, given: object) -> set[str]:
         known = set(config_schema.keys_of(cls))
         return known - set(given) if isinstance(given, dict) else known
 
+    own = yaml.safe_load(TO_BIGTABLE)["target"]["bigtable"]
+    assert walk(BigtableSettings, own) == {"emulator"}
+    for cls, key in ((BackfillSettings, "backfill"), (CompareSettings, "compare"), (WayBackSettings, "way_back")):
+        assert not walk(cls, own[key]), key
     given = yaml.safe_load(FULL)
     left = (
         walk(Settings, given)
@@ -180,7 +283,7 @@ def test_the_full_file_above_names_every_key_there_is_but_those_shown_elsewhere(
     )
     left |= walk(ExportSettings, given["export"]) | walk(VerifySettings, given["verify"])
     left |= walk(GateSettings, given["gates"])
-    assert left == {"transport", "ssh", "options", "canary_timeout_seconds", "min_runway_hours"}
+    assert left == {"transport", "ssh", "bigtable", "options", "canary_timeout_seconds", "min_runway_hours"}
 
 
 def test_a_home_is_expanded_in_a_local_command_and_left_to_the_edge_node_otherwise() -> None:
@@ -275,7 +378,7 @@ def test_scraps_of_yaml_are_settings_or_a_configuration_error(scraps: str, after
 @settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_a_good_file_with_one_line_changed_is_settings_or_a_configuration_error(data: st.DataObject) -> None:
-    lines = FULL.splitlines()
+    lines = data.draw(st.sampled_from([FULL, TO_BIGTABLE])).splitlines()
     number = data.draw(st.integers(0, len(lines) - 1))
     key, colon, _ = lines[number].partition(":")
     value = data.draw(

@@ -26,7 +26,13 @@ from hbase_ferry.migration.settings import Settings, SideSettings, TransportKind
 from hbase_ferry.migration.strict_yaml import Document, Mark, Path
 from hbase_ferry.model.text import safe_text
 
-_VERBATIM = (("source", "env"), ("target", "env"), ("export", "options"), ("verify", "options"))
+_VERBATIM = (
+    ("source", "env"),
+    ("target", "env"),
+    ("export", "options"),
+    ("verify", "options"),
+    ("target", "bigtable", "backfill", "options"),
+)
 _MEANING = {
     "bool": "a boolean",
     "int": "a number",
@@ -102,11 +108,12 @@ def _validate(document: Document, values: dict[str, object]) -> Settings | None:
 
 def _take_verbatim(document: Document, values: dict[str, object]) -> None:
     """Numbers and true/false in options and environments are passed on exactly as they are written."""
-    for first, second in _VERBATIM:
-        parent = values.get(first)
-        entries = parent.get(second) if isinstance(parent, dict) else None
+    for path in _VERBATIM:
+        entries: object = values
+        for part in path:
+            entries = entries.get(part) if isinstance(entries, dict) else None
         for key, value in entries.items() if isinstance(entries, dict) else ():
-            text = document.marks[first, second, key].text
+            text = document.marks[*path, key].text
             if isinstance(value, int | float) and text.lower() not in ("yes", "no", "on", "off"):
                 assert isinstance(entries, dict)
                 entries[key] = text

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hbase_ferry.migration import names
+from hbase_ferry.migration.bigtable import rules as bigtable
 from hbase_ferry.migration.settings import Settings, TableSettings, TransportKind
 from hbase_ferry.migration.strict_yaml import Path
 from hbase_ferry.model.text import safe_text
@@ -102,9 +103,9 @@ def cluster_key(value: str) -> str:
 
 
 def uri(value: str) -> str:
-    """A path with its protocol, such as hdfs:///tmp/staging or oss://bucket.endpoint/folder."""
+    """A path with its protocol, such as hdfs:///tmp/staging, gs://bucket/folder or oss://bucket.endpoint/folder."""
     if not _URI.fullmatch(value):
-        raise ValueError(f"{names.quoted(value)} has no protocol in front: write hdfs://…, oss://… or file:/…")
+        raise ValueError(f"{names.quoted(value)} has no protocol in front: write hdfs://…, gs://…, oss://… or file:/…")
     return value
 
 
@@ -203,6 +204,7 @@ def across(values: dict[str, object]) -> Iterator[tuple[Path, str]]:
         yield from _staging(export)
     yield from _same_table(values.get("tables"))
     yield from _ages(values)
+    yield from bigtable.across(values)
 
 
 def _transport(name: str, side: Mapping[str, object]) -> Iterator[tuple[Path, str]]:

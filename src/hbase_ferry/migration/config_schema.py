@@ -84,6 +84,7 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
     },
     BackfillSettings: {
         "rows_per_range": rules.between(1, 1_000_000),
+        "jar": bigtable.edge_path,
         "java": rules.some_command,
         "runner": bigtable.java_class,
         "export_dir": rules.optional(rules.uri),
