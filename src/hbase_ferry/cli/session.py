@@ -84,7 +84,7 @@ def unreached(view: View, sides: Collection[Side] = tuple(Side)) -> tuple[str, .
 def reached(service: MigrationService, view: View, sides: Collection[Side] = tuple(Side)) -> View:
     """`view`, if these sides answered and are the clusters the migration began with. Raises Unreachable, Refused."""
     for side in sides:
-        service.refuse_another_cluster(view, side)
+        service.pins.refuse_another(view, side)
     missing = unreached(view, sides)
     if missing:
         raise Unreachable("; ".join(missing))

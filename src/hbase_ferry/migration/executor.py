@@ -6,23 +6,16 @@ nothing is sent again (but for REPEATABLE). Whatever an answer says, the view de
 
 from __future__ import annotations
 
-import dataclasses
-import threading
-from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator
 
-from hbase_ferry.errors import AgentError, BadAnswer, FerryError, Refused, StepFailed, Unreachable
+from hbase_ferry.errors import Refused, StepFailed, Unreachable
 from hbase_ferry.migration.context import standing
-from hbase_ferry.migration.core import Action, Effect, Step, Work
-from hbase_ferry.migration.records import Records
-from hbase_ferry.migration.sight import ClusterPort
+from hbase_ferry.migration.core import Effect, Step, Work
+from hbase_ferry.migration.sending import SETTLE_SECONDS, Sender, key_of
 from hbase_ferry.migration.steps.prepare import Preflight
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Event, EventKind, Json
 from hbase_ferry.model.view import Proof, View
-
-if TYPE_CHECKING:
-    from hbase_ferry.migration.service import Confirmation, MigrationService
 
 CONTACT_TRIES = 4
 """How many looks a step waits for a side that is not seen."""
@@ -35,29 +28,18 @@ effect, and having it twice is having it once."""
 REPEAT_SECONDS = 5.0
 WORK_WAITS = (1.0, 2.0, 5.0, 10.0)
 """Seconds between the tries of a piece of work whose side does not answer."""
-SETTLE_SECONDS = 60.0
-"""How long an action's effect may take to show after its answer: heartbeats, region reopening, listing caches."""
 
+class Executor(Sender):
+    """One execution of one step."""
 
-class Executor:
-    """One execution of one step or undo."""
-
-    def __init__(
-        self, service: MigrationService, clusters: Mapping[Side, ClusterPort], records: Records, stop: threading.Event
-    ) -> None:
-        self._service, self._clusters, self._records, self._stop = service, clusters, records, stop
-        self._clock = service.clock
-        self._sent: dict[str, float] = {}
-        self._lost: set[str] = set()
-        self._looked = 0.0
-
-    # ---- a step
+    _looked = 0.0
+    "when a piece of work was last followed by a look"
 
     def execute(self, step: Step, confirmation: str, expected: str) -> Iterator[Event]:
         """Guards, then the loop of send and look."""
         view = self._contact(step)
         yield from self._answerless(view)
-        self._service.pin_clusters(view)
+        self._service.pins.pin(view)
         if step.done(view):
             yield self._emit(EventKind.STEP_DONE, step, f"{step.title}: the clusters already show it")
             return
@@ -193,11 +175,11 @@ class Executor:
 
     def _unsettled(self, step: Step, effect: Effect) -> str:
         """Sent in this execution and not visible yet: a sentence, or StepFailed once that took too long."""
-        sent = self._sent.get(_key(effect.action))
+        sent = self._sent.get(key_of(effect.action))
         if sent is None:
             return ""
         waited = self._clock.now() - sent
-        if waited > REPEAT_SECONDS and _key(effect.action) in self._lost and effect.action.method in REPEATABLE:
+        if waited > REPEAT_SECONDS and key_of(effect.action) in self._lost and effect.action.method in REPEATABLE:
             return ""
         if waited > SETTLE_SECONDS and effect.done is not None:
             raise StepFailed(
@@ -218,168 +200,3 @@ class Executor:
                 f"{step.id}: {side.name} could not be observed for {now - since:.0f} s ({why}); nothing more was sent"
             )
         return since or now
-
-    def _pause(self, step: Step) -> View:
-        if self._stop.is_set():
-            raise Refused(f"stopped by the operator while waiting; step {step.id} can be taken up again at any time")
-        self._clock.sleep(self._service.settings.poll_seconds)
-        return self._service.observe()
-
-    # ---- undo and red button
-
-    def undo(
-        self, step: Step, confirmation: str, confirm: Callable[[Step, tuple[Action, ...]], Confirmation]
-    ) -> Iterator[Event]:
-        """Sends the actions that take a step back, as long as no later step stands on it."""
-        view = self._service.observe()
-        yield from self._answerless(view)
-        actions = step.undo(view)
-        if not actions:
-            raise Refused(f"step {step.id} has nothing to undo")
-        self._service.pin_clusters(view, {action.side for action in actions})
-        later = self._standing_on(step, view)
-        if later:
-            raise Refused(f"undo {later} first: it stands on {step.id}")
-        expected = confirm(step, actions).expected
-        if expected and confirmation != expected:
-            raise Refused(f"the undo of {step.id} has to be confirmed by typing {expected}")
-        yield self._emit(EventKind.STEP_STARTED, step, f"undo: {step.title}")
-        for action in actions:
-            yield from self._send(step, action, undo=True)
-        view = self._service.observe()
-        waits = 0.0
-        while step.undo(view) and waits < SETTLE_SECONDS:
-            waits += self._service.settings.poll_seconds
-            view = self._pause(step)
-        if step.undo(view):
-            raise StepFailed(f"undo of {step.id} was sent, and the clusters still show the step's effect")
-        undone = Proof("undone", step.id, self._clock.now(), {}, f"{step.id} was taken back")
-        yield self._proof(step, undone)
-        yield self._emit(EventKind.STEP_DONE, step, f"undone: {step.title}")
-
-    def _standing_on(self, step: Step, view: View) -> str:
-        """A later step whose effect has to be taken back first; empty: none."""
-        steps = self._service.plan.steps
-        later = steps[steps.index(step) + 1 :]
-        return next((s.id for s in reversed(later) if s.undo(view) and step in self._service.plan.before(s)), "")
-
-    def at_once(
-        self,
-        action: Action,
-        confirmation: str,
-        expected: str,
-        gone: Callable[[View], bool | None],
-        undoes: Step | None = None,
-    ) -> Iterator[Event]:
-        """One action outside the plan. Only the typed confirmation and its own side's pinned id stand before it:
-        the other side may be down, and often is. `undoes`: the step whose effect it takes back."""
-        if confirmation != expected:
-            raise Refused(f"{action.command} has to be confirmed by typing {expected}")
-        view = self._service.observe()
-        self._service.pin_clusters(view, (action.side,))
-        if gone(view):
-            raise Refused(f"{self._name(action.side)} has no {action.touches}: nothing to do")
-        started = self._service.emit(EventKind.STEP_STARTED, "red-button", f"red button: {action.command}")
-        yield started
-        yield from self._send(None, action)
-        waits = 0.0
-        while not gone(view := self._service.observe()) and waits < SETTLE_SECONDS:
-            waits += self._service.settings.poll_seconds
-            self._clock.sleep(self._service.settings.poll_seconds)
-        if not gone(view):
-            raise StepFailed(f"{action.command} was sent, and {self._name(action.side)} still shows {action.touches}")
-        if undoes is not None:
-            yield self._proof(undoes, Proof("undone", undoes.id, self._clock.now(), {}, f"{undoes.id} was taken back"))
-        yield self._service.emit(EventKind.STEP_DONE, "red-button", f"{action.touches}: gone")
-
-    # ---- sending
-
-    def _send(self, step: Step | None, action: Action, *, undo: bool = False) -> Iterator[Event]:
-        """Intent, call, answer. An answer that did not come is no failure yet: the cluster is looked at."""
-        name = step.id if step else "red-button"
-        if action.unknown:
-            raise Refused(f"{name}: {action.command} still lacks {', '.join(action.unknown)}")
-        where = self._name(action.side)
-        intent = self._service.emit(
-            EventKind.INTENT,
-            name,
-            f"{where}: {action.command}",
-            {"side": action.side.value, "method": action.method, "params": dict(action.params), "undo": undo},
-        )
-        yield intent
-        self._sent[_key(action)] = self._clock.now()
-        data: dict[str, Json] = {"intent": intent.number, "method": action.method, "params": dict(action.params)}
-        try:
-            answer = self._clusters[action.side].call(action.method, action.params)
-        except (Unreachable, BadAnswer) as error:
-            self._lost.add(_key(action))
-            yield self._service.emit(EventKind.FAILED, name, f"no usable answer, looking at {where}: {error}", data)
-        except AgentError as error:
-            yield self._service.emit(EventKind.FAILED, name, str(error), {**data, "class": error.kind})
-            others = step.disowned(action, error.text, self._clock.now()) if step else None
-            if step and others:
-                yield self._proof(step, others)
-            if others or not self._shows(step, action):
-                raise StepFailed(f"{name}: {where} refused {action.command}: {error}") from error
-        except FerryError as error:
-            yield self._service.emit(EventKind.FAILED, name, str(error), data)
-            raise
-        else:
-            yield self._service.emit(
-                EventKind.SENT, name, f"{where}: {action.command}: answered", {**data, "answer": _json(answer)}
-            )
-
-    def _shows(self, step: Step | None, action: Action) -> bool:
-        """Whether the cluster shows the effect although it answered with an error (somebody else did it)."""
-        if step is None:
-            return False
-        view = self._service.observe()
-        return any(e.done is True for e in step.effects(view) if _key(e.action) == _key(action))
-
-    def _answerless(self, view: View) -> Iterator[Event]:
-        """Says what a crash left: intents whose answer never came. The view decides what became of them."""
-        for number, intent in sorted(self._records.unanswered.copy().items()):
-            yield self._service.emit(
-                EventKind.OBSERVED,
-                intent.step,
-                f"intent {number} ({intent.text}) has no answer: the clusters were looked at, and decide",
-                {"intent": number},
-            )
-
-    # ---- talk
-
-    def _emit(self, kind: EventKind, step: Step, text: str, data: Mapping[str, Json] | None = None) -> Event:
-        return self._service.emit(kind, step.id, text, data)
-
-    def _proof(self, step: Step, proof: Proof) -> Event:
-        return self._emit(EventKind.PROOF, step, proof.note or proof.kind, self._service.sight.record(proof))
-
-    def _progress_line(self, step: Step, view: View, waiting: str) -> str:
-        progress = step.progress(view)
-        return f"{waiting} ({progress.text})" if progress is not None and progress.text else waiting
-
-    def _progress(self, step: Step, view: View, line: str) -> Event:
-        progress = step.progress(view)
-        data: dict[str, Json] = {}
-        if progress is not None:
-            data = {"done": progress.done, "total": progress.total, "unit": progress.unit}
-        return self._emit(EventKind.PROGRESS, step, line, data)
-
-    def _name(self, side: Side) -> str:
-        return self._service.settings.side(side).name
-
-
-def _key(action: Action) -> str:
-    """What makes two actions one: a job's command line may hold the time, its id does not."""
-    return f"{action.side.value} {action.job or action.command}"
-
-
-def _json(answer: object) -> Json:
-    """A typed answer as JSON for the journal."""
-    if dataclasses.is_dataclass(answer) and not isinstance(answer, type):
-        return {f.name: _json(getattr(answer, f.name)) for f in dataclasses.fields(answer)}
-    if isinstance(answer, Mapping):
-        return {str(key): _json(value) for key, value in answer.items()}
-    if isinstance(answer, list | tuple):
-        return [_json(item) for item in answer]
-    return answer if isinstance(answer, str | int | float | bool) or answer is None else str(answer)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hbase_ferry.migration.context import Context
 from hbase_ferry.migration.core import Plan, Risk, Step
-from hbase_ferry.migration.steps import catchup, cutover, history, prepare, restore, verify
+from hbase_ferry.migration.steps import catchup, history, prepare, restore, shared, verify
 
 
 def hbase_plan(ctx: Context) -> Plan:
@@ -15,18 +15,23 @@ def hbase_plan(ctx: Context) -> Plan:
     tables = tuple(table.name for table in ctx.settings.tables)
     steps: list[Step] = [
         *_prepare(ctx),
-        *_scopes(ctx, tables),
-        *_snapshots(ctx, tables),
+        *shared.scopes(ctx, tables),
+        *shared.snapshots(ctx, tables),
         *(step for table in tables for step in _copy(ctx, table)),
         *_catch_up(ctx, tables),
         *_cut_over(ctx, tables),
-        *_clean_up(ctx),
+        *shared.retire_peer(ctx),
+        shared.delete_snapshots(
+            ctx, "the snapshots keep old files on both disks; the restored table keeps its own"
+        ),
+        shared.put_back(
+            ctx, "replication scopes and major compaction go back to what they were before the first step"
+        ),
     ]
     return Plan(tuple(steps), tables)
 
 
 def _prepare(ctx: Context) -> list[Step]:
-    peer = ctx.peer_id
     return [
         prepare.Preflight(
             id="preflight",
@@ -42,73 +47,13 @@ def _prepare(ctx: Context) -> list[Step]:
             ctx=ctx,
             why="a restore into a namespace that does not exist fails",
         ),
-        prepare.AddPeer(
-            id="add-peer",
-            title=f"add peer {peer}, DISABLED",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            confirm_name=peer,
-            undo_note="removing the peer drops every write it holds back: the migration starts again",
-            why="from its creation on the source keeps every WAL until the peer has shipped it; DISABLED, "
-            "nothing reaches the target before the history is there",
-        ),
-        prepare.Queues(
-            id="queues",
-            title="every region server holds the peer's queue",
-            risk=Risk.SAFE,
-            ctx=ctx,
-            why="a server without the queue would delete its WALs, and the writes in them would be lost",
+        shared.add_peer(ctx),
+        shared.queues(
+            ctx,
+            "every region server holds the peer's queue",
+            "a server without the queue would delete its WALs, and the writes in them would be lost",
         ),
     ]
-
-
-def _scopes(ctx: Context, tables: tuple[str, ...]) -> list[Step]:
-    steps: list[Step] = [
-        prepare.Scope(
-            id=f"scope:{t}",
-            title=f"replicate {t}",
-            risk=Risk.REVERSIBLE,
-            lane=t,
-            ctx=ctx,
-            undo_note="writes made meanwhile carry scope 1; nothing is lost",
-            why="each write carries the scope it was written with: only from now on are writes shipped, "
-            "so the scope is raised before the snapshot",
-        )
-        for t in tables
-    ]
-    source = ctx.settings.source.name
-    hold = history.HoldSplits(
-        id="hold-splits",
-        title="hold splits and merges",
-        risk=Risk.REVERSIBLE,
-        ctx=ctx,
-        hold=True,
-        why=f"below HBase 2.6 a split or merge on {source} makes a running snapshot fail (HBASE-26323)",
-    )
-    return [*steps, hold]
-
-
-def _snapshots(ctx: Context, tables: tuple[str, ...]) -> list[Step]:
-    steps: list[Step] = [
-        history.TakeSnapshot(
-            id=f"snapshot:{t}",
-            title=f"snapshot {t}",
-            risk=Risk.REVERSIBLE,
-            lane=t,
-            ctx=ctx,
-            why="the snapshot flushes: a write is in its files, or in a WAL the peer holds, or in both",
-        )
-        for t in tables
-    ]
-    release = history.HoldSplits(
-        id="release-splits",
-        title="allow splits and merges again",
-        risk=Risk.REVERSIBLE,
-        ctx=ctx,
-        hold=False,
-        why="the snapshots are taken; the switches go back to what they were",
-    )
-    return [*steps, release]
 
 
 def _copy(ctx: Context, table: str) -> list[Step]:
@@ -153,15 +98,7 @@ def _catch_up(ctx: Context, tables: tuple[str, ...]) -> list[Step]:
             ctx=ctx,
             why="the peer ships what it held back since its creation, then every new write",
         ),
-        catchup.DrainProof(
-            id="caught-up",
-            title="caught up, proved by canary rows",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            kind="caught-up",
-            why="HBase shows lag 0 for a peer that ships nothing; a row that went through every region "
-            "server's queue and arrived is proof",
-        ),
+        shared.caught_up(ctx),
     ]
     steps += [
         verify.Verify(
@@ -179,86 +116,19 @@ def _catch_up(ctx: Context, tables: tuple[str, ...]) -> list[Step]:
 
 
 def _cut_over(ctx: Context, tables: tuple[str, ...]) -> list[Step]:
-    name, target = ctx.settings.name, ctx.settings.target.name
-    steps: list[Step] = [
-        catchup.StopWriters(
-            id="stop-writers",
-            title="stop the writers",
-            risk=Risk.CUTOVER,
-            ctx=ctx,
-            confirm_name=name,
-            why="stop your clients' writes now; the write counters of every region must stand still",
-        ),
-        catchup.DrainProof(
-            id="drained",
-            title="drained, proved by canary rows",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            kind="drained",
-            final=True,
-            why="after the last write a canary row goes through every queue: what was written before it "
-            "has arrived when it has",
-        ),
-    ]
-    steps += [
-        verify.Verify(
-            id=f"final-verify:{t}",
-            title=f"compare {t}: nothing may differ",
-            risk=Risk.SAFE,
-            lane=t,
-            ctx=ctx,
-            final=True,
-            why="both sides stand still: every row is compared, and 0 may differ",
-        )
-        for t in tables
-    ]
-    steps.append(
-        cutover.Switch(
-            id="switch",
-            title=f"clients use {target}",
-            risk=Risk.CUTOVER,
-            ctx=ctx,
-            confirm_name=name,
-            why="tell your clients to switch, then say so here: no cluster can show it",
-        )
-    )
-    return steps
-
-
-def _clean_up(ctx: Context) -> list[Step]:
-    peer = ctx.peer_id
     return [
-        cutover.DisablePeer(
-            id="disable-peer",
-            title=f"disable peer {peer}",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            undo_note="enabling it again would replay its WALs over the target's new writes",
-            why="nothing may flow from the old cluster over the new one's writes",
+        *shared.stop_and_drain(ctx),
+        *(
+            verify.Verify(
+                id=f"final-verify:{t}",
+                title=f"compare {t}: nothing may differ",
+                risk=Risk.SAFE,
+                lane=t,
+                ctx=ctx,
+                final=True,
+                why="both sides stand still: every row is compared, and 0 may differ",
+            )
+            for t in tables
         ),
-        cutover.RemovePeer(
-            id="remove-peer",
-            title=f"remove peer {peer}",
-            risk=Risk.DESTRUCTIVE,
-            ctx=ctx,
-            confirm_name=peer,
-            undo_note="a removed peer's position is gone",
-            why="while the peer exists the source keeps every WAL and its disk fills",
-        ),
-        cutover.DeleteSnapshots(
-            id="delete-snapshots",
-            title="delete this migration's snapshots",
-            risk=Risk.DESTRUCTIVE,
-            ctx=ctx,
-            confirm_name=f"ferry-{ctx.run_id}",
-            undo_note="a deleted snapshot is gone",
-            why="the snapshots keep old files on both disks; the restored table keeps its own",
-        ),
-        cutover.PutBack(
-            id="put-back",
-            title="put changed settings back",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            why="replication scopes and major compaction go back to what they were before the first step",
-        ),
+        shared.switch(ctx, "tell your clients to switch, then say so here: no cluster can show it"),
     ]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from hbase_ferry.errors import FerryError, Refused, StepFailed
 from hbase_ferry.insight.disk import removal_cost
@@ -19,15 +20,20 @@ from hbase_ferry.migration.context import Context
 from hbase_ferry.migration.core import Action, Gate, Plan, Risk, Step, StepState, StepStatus
 from hbase_ferry.migration.executor import Executor
 from hbase_ferry.migration.journal import Journal
+from hbase_ferry.migration.pins import Pins
 from hbase_ferry.migration.records import Records
 from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.sight import ClusterPort, Sight
 from hbase_ferry.migration.targets import kind_of
+from hbase_ferry.migration.undoing import Undoer
 from hbase_ferry.model.clock import Clock, SystemClock
 from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.event import Event, EventKind, Json
 from hbase_ferry.model.view import View
 from hbase_ferry.model.watch import Watch
+
+Hand: TypeAlias = "tuple[MigrationService, Mapping[Side, ClusterPort], Records, threading.Event]"
+"""What an execution works with."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +109,7 @@ class MigrationService:
         self.sight = Sight(ctx, clusters, self._records, self.clock, self.kind, side_by_side=side_by_side)
         self._listeners: list[Callable[[Event], None]] = []
         self._newest_status: tuple[View | None, tuple[StepStatus, ...]] = (None, ())
-        self._pin()
+        self.pins = Pins(settings, clusters, journal)
 
     # ---- seeing
 
@@ -182,13 +188,17 @@ class MigrationService:
         """
         step = self._step(step_id)
         return self._guarded(
-            step.id, lambda ex: ex.execute(step, confirmation, self._confirmation(step).expected), stop
+            step.id,
+            lambda hand: Executor(*hand).execute(step, confirmation, self._confirmation(step).expected),
+            stop,
         )
 
     def undo(self, step_id: str, confirmation: str = "", stop: threading.Event | None = None) -> Iterator[Event]:
         """Takes a step's effect back. Raises as `execute` does."""
         step = self._step(step_id)
-        return self._guarded(step.id, lambda ex: ex.undo(step, confirmation, self._undo_confirmation), stop)
+        return self._guarded(
+            step.id, lambda hand: Undoer(*hand).undo(step, confirmation, self._undo_confirmation), stop
+        )
 
     def remove_peer_now(self, peer_id: str, confirmation: str, stop: threading.Event | None = None) -> Iterator[Event]:
         """The red button: removes a peer of the source at once, whatever the plan says and whatever step runs.
@@ -206,7 +216,7 @@ class MigrationService:
         )
         return self._guarded(
             "red-button",
-            lambda ex: ex.at_once(
+            lambda hand: Undoer(*hand).at_once(
                 action,
                 confirmation,
                 peer_id,
@@ -283,41 +293,10 @@ class MigrationService:
             names = ", ".join(step.id for step in self.plan.steps)
             raise Refused(f"there is no step {step_id}; steps are: {names}") from None
 
-    def _pin(self) -> None:
-        for side, cluster in self._clusters.items():
-            known = self._journal.get(f"cluster_id.{side.value}")
-            if known is not None:
-                cluster.pin(known)
-
-    def pin_clusters(self, view: View, sides: Collection[Side] = tuple(Side)) -> None:
-        """Pins the ids of these sides at first contact. Raises Refused where one changed, is unknown, or both are
-        equal."""
-        ids = {side: i.cluster_id if (i := view.side(side).identity.current) else None for side in Side}
-        for side in sides:
-            name, error = self.settings.side(side).name, view.side(side).identity.error
-            self.refuse_another_cluster(view, side)
-            if ids[side] is None:
-                raise Refused(f"{name} ({side.value}) does not say which cluster it is: {error or 'never seen'}")
-        if ids[Side.SOURCE] == ids[Side.TARGET]:
-            raise Refused(f"source and target are the same cluster, {ids[Side.SOURCE]}: check both sides' settings")
-        for side in sides:
-            cluster_id = ids[side]
-            self._clusters[side].pin(self._journal.pin(f"cluster_id.{side.value}", str(cluster_id)))
-
-    def refuse_another_cluster(self, view: View, side: Side) -> None:
-        """Raises Refused where this side is not the cluster the migration began with."""
-        pinned, seen = self._journal.get(f"cluster_id.{side.value}"), view.side(side).identity.value
-        if pinned is not None and seen is not None and seen.cluster_id != pinned:
-            raise Refused(
-                f"{self.settings.side(side).name} ({side.value}) is cluster {seen.cluster_id}; this migration began "
-                f"with {pinned}: nothing is sent to another cluster. If the old one is gone for good, move the "
-                f"journal {self._journal.path or '(in memory)'} away to begin anew"
-            )
-
     def _guarded(
         self,
         step_id: str,
-        work: Callable[[Executor], Iterator[Event]],
+        work: Callable[[Hand], Iterator[Event]],
         stop: threading.Event | None,
         *,
         at_once: bool = False,
@@ -331,14 +310,13 @@ class MigrationService:
     def _run(
         self,
         step_id: str,
-        work: Callable[[Executor], Iterator[Event]],
+        work: Callable[[Hand], Iterator[Event]],
         stop: threading.Event,
         turn: contextlib.AbstractContextManager[None],
     ) -> Iterator[Event]:
         with turn:
-            executor = Executor(self, self._clusters, self._records, stop)
             try:
-                yield from work(executor)
+                yield from work((self, self._clusters, self._records, stop))
             except Refused as refusal:
                 yield self.emit(EventKind.REFUSED, step_id, str(refusal), {"reasons": list(refusal.reasons)})
                 raise

@@ -9,8 +9,7 @@ from hbase_ferry.migration.bigtable import backfill, cutover, dryrun, peer, pref
 from hbase_ferry.migration.bigtable.names import BigtableContext, instance_path
 from hbase_ferry.migration.context import Context
 from hbase_ferry.migration.core import Plan, Risk, Step
-from hbase_ferry.migration.steps import catchup, history, prepare
-from hbase_ferry.migration.steps.cutover import DisablePeer, RemovePeer
+from hbase_ferry.migration.steps import shared
 
 
 def bigtable_plan(context: Context) -> Plan:
@@ -21,8 +20,8 @@ def bigtable_plan(context: Context) -> Plan:
         *_prepare(ctx, names),
         *(_dry_run(ctx, names) if ctx.bigtable.dry_run else ()),
         *_hold_back(ctx),
-        *([] if ctx.bigtable.dry_run else _scopes(ctx, names)),
-        *(_snapshots(ctx, names) if ctx.uses_snapshot else ()),
+        *([] if ctx.bigtable.dry_run else shared.scopes(ctx, names)),
+        *(shared.snapshots(ctx, names, backfill.SnapshotForPipeline) if ctx.uses_snapshot else ()),
         *(_backfill(ctx, table) for table in names),
         *_catch_up(ctx, names),
         *_cut_over(ctx, names),
@@ -74,19 +73,7 @@ def _prepare(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
 def _dry_run(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
     peer_id = ctx.dry_peer_id
     return [
-        *(
-            dryrun.EarlyScope(
-                id=f"scope:{t}",
-                title=f"replicate {t}",
-                risk=Risk.REVERSIBLE,
-                lane=t,
-                ctx=ctx,
-                undo_note="writes made meanwhile carry scope 1; nothing is lost",
-                why="each write carries the scope it was written with: the dry run counts only writes that have it, "
-                "and so does the peer that follows",
-            )
-            for t in names
-        ),
+        *shared.scopes(ctx, names, dryrun.EarlyScope),
         dryrun.AddDryRunPeer(
             id="dry-run",
             title=f"add peer {peer_id}, which only counts",
@@ -122,71 +109,12 @@ def _hold_back(ctx: BigtableContext) -> list[Step]:
             undo_note="a rolled WAL stays rolled; it costs nothing",
             why="a new peer ships from the beginning of the open WAL: edits older than the peer would come along",
         ),
-        peer.AddEndpointPeer(
-            id="add-peer",
-            title=f"add peer {ctx.peer_id}, DISABLED",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            confirm_name=ctx.peer_id,
-            undo_note="removing the peer drops every write it holds back: the migration starts again",
-            why="from its creation on the source keeps every WAL until the peer has shipped it; DISABLED, "
-            "nothing reaches the instance before the history is there",
-        ),
-        peer.RunningQueues(
-            id="queues",
-            title="every region server holds the queue and runs the endpoint",
-            risk=Risk.SAFE,
-            ctx=ctx,
-            why="add_peer answers ok for an endpoint that cannot start, and the peer shows ENABLED with lag 0",
-        ),
-    ]
-
-
-def _scopes(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
-    return [
-        prepare.Scope(
-            id=f"scope:{t}",
-            title=f"replicate {t}",
-            risk=Risk.REVERSIBLE,
-            lane=t,
-            ctx=ctx,
-            undo_note="writes made meanwhile carry scope 1; nothing is lost",
-            why="each write carries the scope it was written with: only from now on are writes held for the peer, "
-            "so the scope is raised before the history is copied",
-        )
-        for t in names
-    ]
-
-
-def _snapshots(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
-    source = ctx.settings.source.name
-    return [
-        history.HoldSplits(
-            id="hold-splits",
-            title="hold splits and merges",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            hold=True,
-            why=f"below HBase 2.6 a split or merge on {source} makes a running snapshot fail (HBASE-26323)",
-        ),
-        *(
-            backfill.SnapshotForPipeline(
-                id=f"snapshot:{t}",
-                title=f"snapshot {t}",
-                risk=Risk.REVERSIBLE,
-                lane=t,
-                ctx=ctx,
-                why="the snapshot flushes: a write is in its files, or in a WAL the peer holds, or in both",
-            )
-            for t in names
-        ),
-        history.HoldSplits(
-            id="release-splits",
-            title="allow splits and merges again",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            hold=False,
-            why="the snapshots are taken; the switches go back to what they were",
+        shared.add_peer(ctx, peer.AddEndpointPeer),
+        shared.queues(
+            ctx,
+            "every region server holds the queue and runs the endpoint",
+            "add_peer answers ok for an endpoint that cannot start, and the peer shows ENABLED with lag 0",
+            peer.RunningQueues,
         ),
     ]
 
@@ -213,15 +141,7 @@ def _catch_up(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
             undo_note="enabling it again ships every WAL still in the queue from its beginning: counters double",
             why="the peer ships what it held back since its creation, then every new write",
         ),
-        catchup.DrainProof(
-            id="caught-up",
-            title="caught up, proved by canary rows",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            kind="caught-up",
-            why="lag reads 0 for seconds after a write, for a disabled peer and for an endpoint that never started; "
-            "a row that went through every region server's queue and arrived is proof",
-        ),
+        shared.caught_up(ctx),
         *(
             verify.verify_step(
                 ctx,
@@ -239,27 +159,9 @@ def _catch_up(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
 
 
 def _cut_over(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
-    name, target = ctx.settings.name, ctx.settings.target.name
+    also = ". What the library dropped or changed must be accepted with a reason before"
     return [
-        cutover.StopWritersOnceAccepted(
-            id="stop-writers",
-            title="stop the writers",
-            risk=Risk.CUTOVER,
-            ctx=ctx,
-            confirm_name=name,
-            why="stop your clients' writes now; the write counters of every region must stand still. "
-            "What the library dropped or changed must be accepted with a reason before",
-        ),
-        catchup.DrainProof(
-            id="drained",
-            title="drained, proved by canary rows",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            kind="drained",
-            final=True,
-            why="after the last write a canary row goes through every queue: what was written before it "
-            "has arrived when it has",
-        ),
+        *shared.stop_and_drain(ctx, also, cutover.StopWritersOnceAccepted),
         *(
             verify.verify_step(
                 ctx,
@@ -272,55 +174,18 @@ def _cut_over(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
             )
             for t in names
         ),
-        cutover.SwitchToInstance(
-            id="switch",
-            title=f"clients use {target}",
-            risk=Risk.CUTOVER,
-            ctx=ctx,
-            confirm_name=name,
-            why=f"tell your clients to write to {instance_path(ctx.bigtable)}, then say so here: "
-            "no service can show it",
+        shared.switch(
+            ctx,
+            f"tell your clients to write to {instance_path(ctx.bigtable)}, then say so here: no service can show it",
+            cutover.SwitchToInstance,
         ),
     ]
 
 
 def _clean_up(ctx: BigtableContext) -> list[Step]:
-    steps: list[Step] = [
-        DisablePeer(
-            id="disable-peer",
-            title=f"disable peer {ctx.peer_id}",
-            risk=Risk.REVERSIBLE,
-            ctx=ctx,
-            undo_note="enabling it again would replay its WALs over the new writes",
-            why="nothing may flow from the old cluster over the new writes; it is never enabled again",
-        ),
-        RemovePeer(
-            id="remove-peer",
-            title=f"remove peer {ctx.peer_id}",
-            risk=Risk.DESTRUCTIVE,
-            ctx=ctx,
-            confirm_name=ctx.peer_id,
-            undo_note="a removed peer's position is gone",
-            why="while the peer exists the source keeps every WAL and its disk fills",
-        ),
-    ]
-    if ctx.uses_snapshot:
-        steps.append(
-            cutover.DeleteSourceSnapshots(
-                id="delete-snapshots",
-                title="delete this migration's snapshots",
-                risk=Risk.DESTRUCTIVE,
-                ctx=ctx,
-                confirm_name=f"ferry-{ctx.run_id}",
-                undo_note="a deleted snapshot is gone",
-                why="the snapshots keep old files on the source's disk",
-            )
-        )
-    put_back = cutover.PutBackOnSource(
-        id="put-back",
-        title="put changed settings back",
-        risk=Risk.REVERSIBLE,
-        ctx=ctx,
-        why="replication scopes go back to what they were; folders of this migration go",
+    why = "the snapshots keep old files on the source's disk"
+    snapshots = [shared.delete_snapshots(ctx, why, cutover.DeleteSourceSnapshots)] if ctx.uses_snapshot else []
+    put_back = shared.put_back(
+        ctx, "replication scopes go back to what they were; folders of this migration go", cutover.PutBackOnSource
     )
-    return [*steps, put_back]
+    return [*shared.retire_peer(ctx), *snapshots, put_back]
