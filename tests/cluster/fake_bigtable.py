@@ -34,6 +34,7 @@ class FakeBigtable(grpc.GenericRpcHandler):
         self.on: dict[str, Callable[[Any], Any]] = {}
         self.asked: list[tuple[str, Any, float]] = []
         self.address = ""
+        self.stop: Callable[[], object] = lambda: None
 
     def service(self, details: Any) -> Any:
         method = details.method.rsplit("/", 1)[-1]
@@ -90,7 +91,8 @@ def fake_bigtable() -> Iterator[FakeBigtable]:
     server = grpc.server(ThreadPoolExecutor(8), handlers=(fake,))
     fake.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
+    fake.stop = lambda: server.stop(None).wait()
     try:
         yield fake
     finally:
-        server.stop(None)
+        fake.stop()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -325,3 +328,29 @@ def test_a_closed_wire_is_unreachable(wire: Wire) -> None:
     wire.close()
     with pytest.raises(Unreachable, match="closed"):
         call(wire, "ping")
+
+
+_SERVICE_GOES_AWAY = """
+import sys
+from hbase_ferry.cluster.bigtable.library import library
+library("grpc")  # before the test's own server brings it
+sys.path.insert(0, sys.argv[1])
+from fake_bigtable import fake_bigtable
+from hbase_ferry.errors import FerryError
+with fake_bigtable() as fake:
+    wire = fake.connect()
+    for _ in range(2):
+        try:
+            wire.call("ping", {}, 5)
+        except FerryError as error:
+            print(type(error).__name__)
+        fake.stop()
+"""
+
+
+def test_nothing_is_printed_when_the_service_goes_away() -> None:
+    """A line on the terminal is a line across the screen."""
+    folder = str(Path(__file__).parent)
+    run = [sys.executable, "-c", _SERVICE_GOES_AWAY, folder]
+    ended = subprocess.run(run, capture_output=True, text=True, timeout=60)
+    assert (ended.stdout.split(), ended.stderr) == (["AgentError", "Unreachable"], "")

@@ -8,6 +8,7 @@ connects here. Called by `connect`; google-cloud-bigtable is imported when it is
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,7 +110,9 @@ def _default(name: str) -> Login:
     auth = library(AUTH)
     source = "application default credentials"
     try:
-        credentials, _ = auth.default()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a quota project: it would be printed over the screen
+            credentials, _ = auth.default()
     except auth.exceptions.GoogleAuthError:
         raise Unreachable(
             f"{name}: there are no {source} on this machine: run `gcloud auth application-default login`, or name a "

@@ -175,6 +175,8 @@ class SimulatedInstanceWire:
 
     def write(self, given: Mapping[str, Any]) -> Json:
         """A row with a family that the table lacks is refused as a whole, the others are written."""
+        """A row with a family that the table lacks is refused as a whole, as the service documents; the emulator writes
+        the cells in front of it."""
         rows = [(key, cells) for key, cells in given["rows"] if cells]
         if not rows:
             return answers.same("nothing to write")
