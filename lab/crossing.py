@@ -6,12 +6,12 @@ tests' fixtures.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from lab import jars, ports, site
-from lab.cluster import Cluster
+from lab.cluster import Cluster, Extras
 from lab.life import Rehearsal
 from lab.places import HERE
 from lab.settings_yaml import config_yaml
@@ -19,6 +19,7 @@ from lab.workload import Workload
 
 EXCLUDED = "slf4j-reload4j,reload4j"
 SOURCES = tuple(sorted((HERE / "java").glob("*.java")))
+_INFO_PORTS = ("master_info", "server1_info")
 
 
 class Lab(Rehearsal):
@@ -31,8 +32,9 @@ class Lab(Rehearsal):
     def __init__(self, root: Path, state: dict[str, Any]) -> None:
         super().__init__(root, state)
         shared = (Path(state["jars"]), Path(state["helpers"]), self.registry.folder)
-        self.source = Cluster("source", root / "source", state["ports"]["source"], *shared, servers=2)
-        self.target = Cluster("target", root / "target", state["ports"]["target"], *shared, servers=1)
+        sides = state["ports"]
+        self.source = Cluster("source", root / "source", sides["source"], *shared, 2, _with_pages(sides["source"]))
+        self.target = Cluster("target", root / "target", sides["target"], *shared, servers=1)
 
     @property
     def clusters(self) -> tuple[Cluster, Cluster]:
@@ -45,7 +47,7 @@ class Lab(Rehearsal):
     @classmethod
     def _plan(cls, say: Callable[[str], None], **choices: Any) -> dict[str, Any]:
         names = tuple(f"{side}.{port}" for side in ("source", "target") for port in site.CLUSTER_PORTS)
-        chosen = ports.free_ports(names)
+        chosen = ports.free_ports((*names, *(f"source.{port}" for port in _INFO_PORTS)))
         sides = {side: _of_side(chosen, side) for side in ("source", "target")}
         return {**hbase_jars(), "ports": sides}
 
@@ -56,6 +58,18 @@ class Lab(Rehearsal):
     def config_yaml(self, **choices: Any) -> str:
         """The YAML of one migration across this lab; see `lab.settings_yaml.config_yaml`."""
         return config_yaml(self, **choices)
+
+
+def _with_pages(chosen: Mapping[str, int]) -> Extras:
+    """Information pages of the master and the first region server; the second one has none."""
+    settings = {
+        "hbase.master.info.bindAddress": "127.0.0.1",
+        "hbase.master.info.port": chosen.get("master_info", -1),
+        "hbase.regionserver.info.bindAddress": "127.0.0.1",
+        "hbase.regionserver.info.port": chosen.get("server1_info", -1),
+    }
+    folders = tuple(f"hbase-webapps/{name}" for name in ("master", "regionserver", "static"))
+    return Extras(settings={"hbase-site.xml": settings}, webapps=folders)
 
 
 def hbase_jars() -> dict[str, str]:

@@ -175,13 +175,19 @@ def test_counters_and_application_are_read_from_a_jobs_own_output(lab: Lab, agen
         "2026-01-01T00:00:09,100 INFO  [main] mapreduce.Job: Counters: 3\n"
         "\tFile System Counters\n\t\tFILE: Number of bytes read=17\n"
         "\torg.apache.hadoop.hbase.mapreduce.SyncTable$SyncMapper$Counter\n\t\tHASHESMATCHED=8\n\t\tBATCHES=9\n\n"
+        "2026-01-01 00:00:10 WARN  SyncTableJob:161 - cbt-dataflow-validate:ranges_matched:1573\n"
+        "2026-01-01 00:00:10 WARN  SyncTableJob:161 - cbt-dataflow-validate:ranges_not_matched:2\n"
+        "see http://localhost:8080 or localhost:8020:17 at 10:00:42\n"
     )
     pin: dict[str, Json] = {"expect_cluster_id": cluster_id(agent)}
     job: dict[str, Json] = {"id": "counted", "argv": ["printf", "%s\nd\xe9j\xe0 vu\n", out], "env": {}}
     agent.call("job.start", {**job, **pin}, 60)
     with Clustered(side_of(lab.source)) as cluster:
         state = wait_for(lambda: (s := cluster.call("job.state", {"id": "counted"})).phase is JobPhase.DONE and s)
-        assert state.counters == {"FILE: Number of bytes read": 17, "HASHESMATCHED": 8, "BATCHES": 9}
+        assert state.counters == {
+            "FILE: Number of bytes read": 17, "HASHESMATCHED": 8, "BATCHES": 9,
+            "ranges_matched": 1573, "ranges_not_matched": 2,
+        }  # fmt: skip
         assert state.application_id == "application_1700000000000_0042"
         assert (len(state.tail), state.tail[-1]) == (5, "d\xe9j\xe0 vu")
         size = state.output_bytes

@@ -33,7 +33,7 @@ def _facts(
                              "settings": {}, "metrics": {}, "jars": []}  # fmt: skip
     if pages.error:
         return facts | {"error": f"the information pages of {role} {name} could not be read: {pages.error}"}
-    running = {**cluster.settings, **pages.settings}
+    running = {"hbase.rootdir": cluster.area.uri, **cluster.settings, **pages.settings}
     there = [key for key in asked["settings"] if running.get(key.lstrip("?"))]
     return facts | {
         "settings": {key: "(set)" if key.startswith("?") else running[key] for key in there},
