@@ -4,7 +4,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: venv demo test check lab lab-bigtable lab-down test-matrix bench
+.PHONY: venv demo test check lab lab-bigtable lab-down test-matrix test-slow bench
 
 venv: .venv/ready
 
@@ -42,6 +42,9 @@ lab-down: venv
 
 test-matrix: venv
 	$(BIN)/python -m pytest -m matrix
+
+test-slow: venv
+	$(BIN)/python -m pytest -m slow
 
 bench: venv
 	$(BIN)/python -m bench

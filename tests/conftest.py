@@ -1,7 +1,7 @@
 """Fixtures for tests on real servers, and what happens where there are none.
 
 A machine without Java, Maven or the jars skips them and says so in words at the end of the run; with `CI` set that is
-a failure. Matrix tests run only where `-m matrix` asks for them (make test-matrix).
+a failure. Matrix tests run only where `-m matrix` asks for them (make test-matrix), slow ones where `-m slow` does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lab.standalone import standalone as run_standalone
 
 from lab import BigtableLab, Lab, Standalone, Unavailable
 
+ON_DEMAND = ("matrix", "slow")
 _absent: set[str] = set()
 
 for _jar in sorted(Path(__file__).parents[2].glob("shared/lab/bigtable/bigtable-hbase-2.x-replication-*.jar")):
@@ -95,10 +96,10 @@ def standalone() -> Iterator[Callable[[str], Standalone]]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the matrix out unless it was asked for."""
-    if "matrix" in (config.getoption("markexpr") or ""):
-        return
-    left = [item for item in items if item.get_closest_marker("matrix")]
+    """Leave out the matrix and what is slow, unless it was asked for."""
+    asked = config.getoption("markexpr") or ""
+    unasked = [marker for marker in ON_DEMAND if marker not in asked]
+    left = [item for item in items if any(item.get_closest_marker(marker) for marker in unasked)]
     items[:] = [item for item in items if item not in left]
     config.hook.pytest_deselected(items=left)
 

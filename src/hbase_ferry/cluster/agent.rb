@@ -1323,6 +1323,7 @@ end
 WINDOW = 65_536
 COUNTER = /^\t\t([^\t\n=][^\n=]*)=(\d+)\s*$/                                # MapReduce: two tabs, name=value
 METRIC = /(?:^|\s)[A-Za-z][\w.-]*:([A-Za-z_]\w*):(\d+)[ \t\r]*$/               # Beam: namespace:name:value ends the line
+FRAME = /\A\s+(at .+\(.*\)|\.\.\. \d+ more)\s*\z/    # of a stack trace: what was said stands above it
 def job_state(id, dir, line)
   phase, code, started, ended, left = line.split(' ')
   state = { 'id' => id, 'phase' => phase, 'exit_code' => code == '-' ? nil : code.to_i,
@@ -1333,7 +1334,7 @@ def job_state(id, dir, line)
   text = size <= WINDOW ? head : read_text(dir + '/out', [size - WINDOW, 0].max, WINDOW)[0]
   [COUNTER, METRIC].each { |form| text.scan(form) { |name, value| state['counters'][name] = value.to_i } }
   found = (head + "\n" + text).scan(/\bapplication_\d+_\d+\b/)
-  lines = text.split(/[\r\n]+/).reject { |l| l.strip.empty? }
+  lines = text.split(/[\r\n]+/).reject { |l| l.strip.empty? || l =~ FRAME }
   state['output_bytes'] = size
   state['application_id'] = found.last || ''
   state['tail'] = lines.last(5).map { |l| l.rstrip[0, 500] }

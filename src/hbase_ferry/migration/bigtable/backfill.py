@@ -107,7 +107,24 @@ class PipelineBackfill(Backfill):
         return self.ctx.job(view, "export", self.lane), self.ctx.job(view, "import", self.lane)
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        return (*super().gates(view), *lost_gates(view, self.jobs(view)), *self._pipeline_gate(view))
+        lost = (*lost_gates(view, self.jobs(view)), *self._pipeline_gate(view))
+        return (*super().gates(view), *lost, *(self._snapshot_gates(view) if self.ctx.uses_snapshot else ()))
+
+    def _snapshot_gates(self, view: View) -> tuple[Gate, ...]:
+        """A snapshot is imported whole, and of each column the newest version alone."""
+        table, gates = view.source.table(self.lane), []
+        names = self.ctx.families(view, self.lane)
+        seen = [family for name in names if table and (family := table.family(name))]
+        if foreign := self.ctx.unwanted_families(view, self.lane):
+            text = f"importsnapshot cannot leave out {', '.join(foreign)} of {self.lane}; set backfill.engine: import"
+            gates.append(Gate(f"snapshot.families.{self.lane}", False, text))
+        if older := beam.left_by_importsnapshot(seen):
+            text = (
+                f"importsnapshot copies the newest version of each column alone, and {', '.join(older)} of {self.lane} "
+                f"keeps more: set backfill.engine: import, or accept snapshot.versions.{self.lane} with a reason"
+            )
+            gates.append(Gate(f"snapshot.versions.{self.lane}", False, text, waivable=True))
+        return tuple(gates)
 
     def _pipeline_gate(self, view: View) -> tuple[Gate, ...]:
         """Closed where the pipeline may run on in Dataflow without the process that started it."""

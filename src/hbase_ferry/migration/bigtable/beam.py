@@ -16,8 +16,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hbase_ferry.migration import tools
-from hbase_ferry.migration.bigtable.settings import BackfillEngine, BackfillSettings, BigtableSettings
+from hbase_ferry.migration.bigtable.settings import BackfillEngine, BigtableSettings
 from hbase_ferry.migration.settings import Settings, SideSettings
+from hbase_ferry.model.cluster import Family
 from hbase_ferry.model.view import JobPhase, JobState
 
 EXPORT = "org.apache.hadoop.hbase.mapreduce.Export"
@@ -101,17 +102,9 @@ def export_sequence(settings: Settings, job: str, table: str, families: Sequence
 
 def export_snapshot_to(settings: Settings, job: str, snapshot: str, folder: str) -> list[str]:
     """ExportSnapshot to a folder outside any cluster: its file system has other checksums, and no cleaner of ours."""
-    verify, skip = settings.export.checksum_verify, settings.export.skip_tmp
-    return tools.export(
-        settings.source,
-        job,
-        snapshot,
-        folder,
-        settings.export,
-        skip_tmp=bool(skip),
-        verify_checksum=bool(verify),
-        again=False,
-    )
+    own = settings.export
+    skip, verify = bool(own.skip_tmp), bool(own.checksum_verify)
+    return tools.export(settings.source, job, snapshot, folder, own, skip_tmp=skip, verify_checksum=verify, again=False)
 
 
 # ---- Google's pipelines
@@ -125,7 +118,8 @@ def import_sequence(bigtable: BigtableSettings, job: str, table: str, folder: st
 def import_snapshot(bigtable: BigtableSettings, job: str, table: str, snapshot: str, folder: str) -> list[str]:
     """`importsnapshot` of what ExportSnapshot wrote to `folder`.
 
-    It scans with HBase's default of one version, and has no option for more: only each column's newest cell arrives.
+    It scans with HBase's default of one version, and has no option for more: only each column's newest cell arrives
+    (run with 2.14.2; newer code scans in the same way). See `left_by_importsnapshot`.
     """
     return _pipeline(
         bigtable, "importsnapshot", job, table, {"hbaseSnapshotSourceDir": folder, "snapshotName": snapshot}
@@ -140,8 +134,7 @@ def sync_table(bigtable: BigtableSettings, job: str, table: str, folder: str) ->
 
 def _pipeline(bigtable: BigtableSettings, action: str, job: str, table: str, where: Mapping[str, str]) -> list[str]:
     own = bigtable.backfill
-    options = {
-        **own.options,
+    ours = {
         "runner": own.runner,
         "jobName": pipeline_name(job),
         "project": own.options.get("project", bigtable.project),  # Dataflow may run in another project
@@ -155,7 +148,8 @@ def _pipeline(bigtable: BigtableSettings, action: str, job: str, table: str, whe
         **where,
         "wait": "true",
     }
-    return [*_main(bigtable, own), action, *(f"--{name}={value}" for name, value in options.items() if value)]
+    options = {**own.options, **{name: value for name, value in ours.items() if value}}
+    return [*_main(bigtable), action, *(f"--{name}={value}" for name, value in options.items())]
 
 
 def _written(place: str) -> str:
@@ -163,10 +157,15 @@ def _written(place: str) -> str:
     return place.removeprefix("file://") if place.startswith("file:///") else place
 
 
-def _main(bigtable: BigtableSettings, own: BackfillSettings) -> list[str]:
-    emulator = ["env", f"BIGTABLE_EMULATOR_HOST={bigtable.emulator}"] if bigtable.emulator else []
+def _main(bigtable: BigtableSettings) -> list[str]:
+    own = bigtable.backfill
     jars = ":".join((own.jar or "<bigtable-beam-import-shaded.jar>", *own.extra_jars))
-    return [*emulator, *own.java, *JVM_OPTIONS, "-cp", jars, MAIN]
+    return [*_java(bigtable), *JVM_OPTIONS, "-cp", jars, MAIN]
+
+
+def _java(bigtable: BigtableSettings) -> tuple[str, ...]:
+    emulator = ("env", f"BIGTABLE_EMULATOR_HOST={bigtable.emulator}") if bigtable.emulator else ()
+    return (*emulator, *bigtable.backfill.java)
 
 
 def pipeline_name(job: str) -> str:
@@ -192,9 +191,8 @@ def create_table_with_translator(
         "google.bigtable.instance.id": bigtable.instance,
         "google.bigtable.table.filter": "|".join(re.escape(table) for table in tables),
     }
-    emulator = ["env", f"BIGTABLE_EMULATOR_HOST={bigtable.emulator}"] if bigtable.emulator else []
     jar = "<bigtable-hbase-1.x-tools-jar-with-dependencies.jar>"
-    return [*emulator, *bigtable.backfill.java, *(f"-D{k}={v}" for k, v in properties.items()), "-jar", jar]
+    return [*_java(bigtable), *(f"-D{k}={v}" for k, v in properties.items()), "-jar", jar]
 
 
 # ---- what the jobs' output says
@@ -227,6 +225,11 @@ def dropped_by_import(state: JobState | None) -> int:
     fails them.
     """
     return sum(state.counters.get(name, 0) for name in DROPPED) if state is not None else 0
+
+
+def left_by_importsnapshot(families: Sequence[Family]) -> tuple[str, ...]:
+    """Of the families that migrate those that keep several versions: all but the newest stay behind, and it exits 0."""
+    return tuple(family.name for family in families if family.versions > 1)
 
 
 def may_still_run(bigtable: BigtableSettings, state: JobState | None) -> list[str] | None:
