@@ -68,18 +68,21 @@ class Shelf:
         self.scanned(start, stop)
         self.scans.append((start, stop, max_rows))
         most = max(1, self.cut(max_rows))
-        found, skipped, used = [], [], 0
+        found, skipped, used, last = [], [], 0, b""
         keys = [k for k in sorted(self.rows) if k.hex() >= start and (not stop or k.hex() < stop)]
         for key in keys:
             if len(found) + len(skipped) >= most or used >= max_bytes:
-                return self.made(RowPage(tuple(found), key.hex(), used, tuple(skipped)))
+                break
             cells, size = self._cells(key, families, versions, values)
             if size > 4 * max_bytes:
                 skipped.append(key.hex())
             elif cells:
                 found.append((key.hex(), cells))
                 used += size
-        return self.made(RowPage(tuple(found), None, used, tuple(skipped)))
+            last = key
+        full = len(found) + len(skipped) >= most or used >= max_bytes
+        following = last.hex() + "00" if full else None
+        return self.made(RowPage(tuple(found), None if following == stop else following, used, tuple(skipped)))
 
     def _cells(self, key: bytes, families: list[str], versions: int, values: str) -> tuple[Any, int]:
         cells, size = [], 0

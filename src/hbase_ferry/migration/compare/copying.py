@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from hbase_ferry.insight.format import count, size
+from hbase_ferry.insight.format import plural, size
 from hbase_ferry.migration.compare.cells import GREATEST_US
+from hbase_ferry.migration.compare.engine import row_of
 from hbase_ferry.migration.compare.reading import Reading, Stream, is_canary
-from hbase_ferry.migration.compare.result import EXAMPLES, brief
+from hbase_ferry.migration.compare.result import EXAMPLES, place
 from hbase_ferry.migration.core import Caller, Work
 from hbase_ferry.model.clock import Clock, SystemClock
 from hbase_ferry.model.cluster import Side
@@ -26,7 +27,7 @@ from hbase_ferry.model.view import Proof
 KIND = "cursor.copy"
 """Kind of the proofs that say how far a copy is; only the newest of a subject is kept."""
 PAGE_BYTES = 1_000_000
-"""Keys and values, about, that are read and written by one call."""
+"""Keys and values, about, that are read and written by one call; a row above four times that travels alone."""
 PAGE_ROWS = 2_000
 
 
@@ -90,8 +91,8 @@ def copy_piece(job: Copying, proofs: Sequence[Proof]) -> Work | None:
     state = copy_state(proofs, job.subject)
     if state.done:
         return None
-    where = f"from {brief(state.next)} on" if state.next else "from its beginning"
-    text = f"copy {job.table} {where} ({count(state.rows)} rows, {size(state.bytes)} so far)"
+    where = f"from {place(state.next)} on" if state.next else "from its beginning"
+    text = f"copy {job.table} {where} ({plural(state.rows, 'row')}, {size(state.bytes)} so far)"
     return Work(text, lambda sides: _proof(job, _one_range(job, state, sides)), changes=True)
 
 
@@ -101,7 +102,18 @@ def _one_range(job: Copying, state: CopyState, sides: Mapping[Side, Caller]) -> 
         stream = Stream(pool, sides[Side.SOURCE], reading, state.next or "", job.rows_per_range)
         for page in stream.pages():
             state = _one_page(job, state, sides[Side.TARGET], page)
+            for key in page.skipped:
+                state = _one_row(job, state, sides, key)
     return replace(state, next=stream.end)
+
+
+def _one_row(job: Copying, state: CopyState, sides: Mapping[Side, Caller], key: str) -> CopyState:
+    """A row too large for a page among others."""
+    cells = row_of(sides[Side.SOURCE], Reading(job.table, job.families, values="full"), key)
+    if cells is None:
+        return replace(state, skipped=state.skipped + 1, skipped_keys=(*state.skipped_keys, key)[:EXAMPLES])
+    size_of_it = (len(key) + sum(len(cell[1]) + len(cell[3]) for cell in cells)) // 2
+    return _one_page(job, state, sides[Side.TARGET], RowPage(((key, cells),) if cells else (), None, size_of_it))
 
 
 def _one_page(job: Copying, state: CopyState, target: Caller, page: RowPage) -> CopyState:
@@ -113,8 +125,6 @@ def _one_page(job: Copying, state: CopyState, target: Caller, page: RowPage) -> 
         rows=state.rows + len(rows),
         cells=state.cells + sum(len(cells) for (_, cells), _, _ in rows),
         bytes=state.bytes + page.bytes,
-        skipped=state.skipped + len(page.skipped),
-        skipped_keys=(*state.skipped_keys, *page.skipped)[:EXAMPLES],
         clamped=state.clamped + sum(clamped for _, clamped, _ in rows),
         merged=state.merged + sum(merged for _, _, merged in rows),
     )
@@ -151,8 +161,8 @@ def _proof(job: Copying, state: CopyState) -> Proof:
 
 
 def _note(job: Copying, state: CopyState) -> str:
-    parts = [f"{job.table}: {count(state.rows)} rows, {size(state.bytes)} copied"]
-    parts += [f"{count(state.skipped)} rows are too large and were not copied"] if state.skipped else []
-    parts += [f"{count(state.clamped)} cells lie after the greatest time the target holds"] if state.clamped else []
-    parts.append("to its end" if state.next is None else f"up to {brief(state.next)}")
+    parts = [f"{job.table}: {plural(state.rows, 'row')}, {size(state.bytes)} copied"]
+    parts += [f"{plural(state.skipped, 'row')} too large to be copied"] if state.skipped else []
+    parts += [f"{plural(state.clamped, 'cell')} later than the target can hold"] if state.clamped else []
+    parts.append("to its end" if state.next is None else f"up to {place(state.next)}")
     return ", ".join(parts)

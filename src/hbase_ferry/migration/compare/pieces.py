@@ -12,10 +12,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from hbase_ferry.insight.format import count
+from hbase_ferry.insight.format import count, plural
 from hbase_ferry.migration.compare.engine import Doubt, compare_range, recheck
 from hbase_ferry.migration.compare.reading import Reading
-from hbase_ferry.migration.compare.result import RangeResult, brief, pack, unpack
+from hbase_ferry.migration.compare.result import RangeResult, pack, place, unpack
 from hbase_ferry.migration.compare.spread import leap
 from hbase_ferry.migration.core import Caller, Work
 from hbase_ferry.model.clock import Clock, SystemClock
@@ -107,11 +107,11 @@ def compare_piece(job: Comparison, proofs: Sequence[Proof]) -> Work | None:
     if state.done:
         return None
     if _recheck_due(job, state):
-        rows = "row that differs" if len(state.doubts) == 1 else "rows that differ"
-        text = f"look again at {len(state.doubts)} {rows} in {job.table}: their writes may be under way"
+        rows = plural(len(state.doubts), "row that differs", "rows that differ")
+        text = f"look again at {rows} in {job.table}: their writes may be under way"
         return Work(text, lambda sides: _proof(job, _look_again(job, state, sides)))
-    where = f"from {brief(state.next)} on" if state.next else "from its beginning"
-    text = f"compare {job.table} {where} ({count(state.result.rows)} rows so far)"
+    where = f"from {place(state.next)} on" if state.next else "from its beginning"
+    text = f"compare {job.table} {where} ({plural(state.result.rows, 'row')} so far)"
     return Work(text, lambda sides: _proof(job, _one_range(job, state, sides)))
 
 
@@ -160,12 +160,12 @@ def _note(job: Comparison, state: CompareState) -> str:
     parts += [f"{count(state.pending)} may still be under way"] if state.pending else []
     parts += [f"{count(found.not_compared)} are too large to be compared"] if found.not_compared else []
     if state.broken_off:
-        end = f"broken off before {brief(state.next)}" if state.next else "broken off"
+        end = f"broken off before {place(state.next)}" if state.next else "broken off"
     elif state.next is None:
         end = "read to its end" if job.share >= 1 else "read in ranges up to its end"
     else:
-        end = f"read up to {brief(state.next)}"
-    return f"{job.table}: {count(found.rows)} rows compared, {', '.join(parts)}; {end}"
+        end = f"read up to {place(state.next)}"
+    return f"{job.table}: {plural(found.rows, 'row')} compared, {', '.join(parts)}; {end}"
 
 
 def _pack(state: CompareState) -> dict[str, str]:

@@ -19,8 +19,9 @@ from hbase_ferry.model.cluster import Family
 from hbase_ferry.model.rows import Cell, RowPage
 
 PAGE_ROWS = 1_000
-PAGE_BYTES = 4_000_000
-"""Of keys and values, as the store holds them; a row above four times that is not compared (`rows.scan`)."""
+PAGE_BYTES = 8_000_000
+"""Of keys and values, as the store holds them: the most that `rows.scan` takes; a row above four times that is only
+named."""
 
 Cells = tuple[Cell, ...]
 Item = tuple[str, Cells | None]

@@ -28,8 +28,8 @@ REPAIR: Mapping[Fault, str] = {
     Fault.TIMESTAMP: "delete these columns on the target, then write the source's rows again",
 }
 CLAMPED = (
-    "later than the target can hold, so they carry its greatest time and of several versions one is left: "
-    "no repair; accept it, or let the application write other timestamps"
+    "with a time later than the target can hold: it carries the greatest one, and of several such versions "
+    "one is left; no repair: accept it, or let the application write other timestamps"
 )
 
 Delete = Callable[[Example], str]
@@ -45,9 +45,9 @@ def report(table: str, state: CompareState, delete: Delete | None = None) -> tup
     for fault in Fault:
         lines += _of_class(table, fault, state, delete)
     if found.clamped:
-        lines.append(f"of the timestamps {count(found.clamped)} are {CLAMPED}")
-    lines += _keys("still changing on the source, compare again", state.pending, _pending_keys(state))
-    too_large = "too large for one answer and not compared, look at them by other means"
+        lines.append(f"{plural(found.clamped, 'cell')} of these {CLAMPED}")
+    lines += _keys("pending, a write was under way: compare again", state.pending, _pending_keys(state))
+    too_large = "too large for one answer and not compared: look at it by other means"
     lines += _keys(too_large, found.not_compared, found.not_compared_keys)
     if found.gc:
         lines.append(f"{plural(found.gc, 'cell')} on one side only that the source's retention lets go: no difference")
@@ -67,17 +67,17 @@ def moment(time_us: int | None) -> str:
         return "absent"
     millis = time_us // 1000
     try:
-        told = datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        told = datetime.fromtimestamp(millis // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (OverflowError, ValueError, OSError):
         return str(millis)
-    return f"{millis} ({told})"
+    return f"{millis} ({told}.{millis % 1000:03} UTC)"
 
 
 def _summary(table: str, state: CompareState) -> str:
     found = state.result
     return (
         f"{table}: {plural(found.rows, 'row')}, {plural(found.cells, 'cell')} compared: "
-        f"{count(found.equal)} rows equal, {count(found.different)} different, {count(state.pending)} pending, "
+        f"{count(found.equal)} equal, {count(found.different)} different, {count(state.pending)} pending, "
         f"{count(found.not_compared)} too large to be compared"
     )
 
@@ -88,7 +88,7 @@ def _of_class(table: str, fault: Fault, state: CompareState, delete: Delete | No
         return []
     name = "timestamp only" if fault is Fault.TIMESTAMP else fault.value
     examples = [example for example in state.result.examples if example.fault is fault]
-    lines = [f"{name}: {plural(number, 'cell')} {MEANING[fault]}"]
+    lines = [f"{name}: {plural(number, 'cell')}, {MEANING[fault]}"]
     lines += [_line(example) for example in examples]
     lines += [f"  and {count(number - len(examples))} more"] if number > len(examples) else []
     if not (worth := [example for example in examples if not example.clamped]):
@@ -113,7 +113,7 @@ def _keys(what: str, number: int, keys: tuple[str, ...]) -> list[str]:
         return []
     named = ", ".join(shown(bytes.fromhex(key)) for key in keys[:10])
     more = f" and {count(number - 10)} more" if number > 10 else ""
-    return [f"{plural(number, 'row')} {what}: {named}{more}"]
+    return [f"{plural(number, 'row')} {what}", f"  {named}{more}"]
 
 
 def _quoted(text: bytes) -> str:

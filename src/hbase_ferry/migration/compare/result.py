@@ -116,6 +116,11 @@ def brief(key_hex: str) -> str:
     return text if len(text) <= KEY_WIDTH else f"{text[:KEY_WIDTH]}..."
 
 
+def place(next_hex: str) -> str:
+    """Where a reading stands, for a sentence: mostly the first key that was not read is the one behind the last."""
+    return brief(next_hex.removesuffix("00"))
+
+
 def _example(
     key: str, family: str, qualifier: str, fault: str, source_us: int | None, target_us: int | None, clamped: bool
 ) -> Example:

@@ -27,7 +27,8 @@ def leap(keys: Sequence[str], end: str, share: float, starts: Sequence[str]) -> 
     None: the leap leaves the table.
     """
     border = min((first for first in starts if first >= end), default=None)
-    there = _beyond([bytes.fromhex(key) for key in (*keys, end)], 1 / share - 1)
+    last = end.removesuffix("00")  # where a page ends the next begins with the key behind its last one
+    there = _beyond([bytes.fromhex(key) for key in dict.fromkeys((*keys, last))], 1 / share - 1)
     if there is None or (border is not None and border < there.hex()):
         return border
     return max(end, there.hex())

@@ -1,0 +1,150 @@
+"""A copy through the wire brings every cell with its time, once or twice alike, and counts what it cannot bring."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.migration.shelves import NOW, Rows, Shelf, compared, copied, copy_of, job, journaled, plain, sides
+from tests.migration.test_compare import LIMIT, OLD, random_rows
+
+from hbase_ferry.cluster.simulator.clock import SteppingClock
+from hbase_ferry.errors import Refused, Unreachable
+from hbase_ferry.migration.compare.copying import PAGE_BYTES, Copying, copy_piece, copy_state
+from hbase_ferry.migration.compare.repair import Repair
+from hbase_ferry.migration.sampling import CANARY
+from hbase_ferry.model.rows import RowPage
+from hbase_ferry.model.view import Proof
+
+
+def copying(**changes: Any) -> Copying:
+    return Copying("run-copy-1", "orders", clock=SteppingClock(NOW), **changes)
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(0, 80),
+    per_range=st.integers(1, 90),
+    crashes=st.lists(st.integers(0, 20), max_size=6),
+)
+def test_every_version_arrives_with_its_time_whatever_crashed(
+    seed: int, count: int, per_range: int, crashes: list[int]
+) -> None:
+    dice = random.Random(seed)
+    rows = random_rows(dice, count)
+    source, target = Shelf("a", rows, cut=lambda most: min(most, dice.randint(1, 30))), Shelf("b", {})
+    proofs, number = list[Proof](), 0
+    while (work := copy_piece(copying(rows_per_range=per_range), proofs)) is not None:
+        assert work.changes
+        if number in crashes:
+            left = dice.randint(1, 2)
+
+            def fail(start: str, stop: str) -> None:
+                nonlocal left
+                left -= 1
+                if left < 0:
+                    raise Unreachable("gone")
+
+            source.scanned = fail
+            with pytest.raises(Unreachable):
+                for _ in range(4):
+                    work.run(sides(source, target))
+            source.scanned = lambda start, stop: None
+        proofs, number = [*proofs, journaled(work.run(sides(source, target)))], number + 1
+    state = copy_state(proofs, "run-copy-1")
+    assert target.rows == rows
+    assert (state.done, state.rows) == (True, len(rows))
+    assert state.cells == sum(len(times) for columns in rows.values() for times in columns.values())
+    assert compared(job(), source, target).clean
+
+
+def test_what_is_sent_at_once_is_bounded_by_bytes() -> None:
+    rows: Rows = {b"%04d" % n: {("d", b"q"): {OLD: bytes(20_000)}} for n in range(300)}
+    source, target = Shelf("a", rows), Shelf("b", {})
+    state = copied(copying(), source, target)
+    assert state.rows == 300 and len(target.writes) >= 6
+    assert max(target.writes) <= PAGE_BYTES + 20_000
+
+
+def test_a_large_row_travels_alone_and_one_too_large_is_a_loss_with_its_key() -> None:
+    rows = plain(6)
+    rows[b"000002"][("d", b"big")] = {OLD: bytes(9_000_000)}
+    rows[b"000004"][("d", b"big")] = {OLD: bytes(33_000_000)}
+    source, target = Shelf("a", rows), Shelf("b", {})
+    notes: list[str] = []
+    state = copied(copying(), source, target, lambda work, proof: notes.append(proof.note))
+    assert (state.rows, state.skipped, state.skipped_keys) == (5, 1, (b"000004".hex(),))
+    assert target.rows[b"000002"] == rows[b"000002"] and b"000004" not in target.rows
+    assert notes[-1] == "orders: 5 rows, 8.6 MB copied, 1 row too large to be copied, to its end"
+
+
+def test_canary_rows_are_not_copied() -> None:
+    rows = plain(3)
+    rows[b"000001" + CANARY + b"1"] = {("d", b"c"): {OLD: b"x"}}
+    source, target = Shelf("a", rows), Shelf("b", {})
+    assert copied(copying(), source, target).rows == 3
+    assert set(target.rows) == set(plain(3))
+
+
+def test_only_the_named_families_are_copied() -> None:
+    source, target = Shelf("a", plain(3, ("d", "m"))), Shelf("b", {})
+    copied(copying(families=("m",)), source, target)
+    assert {name for columns in target.rows.values() for name, _ in columns} == {"m"}
+
+
+def test_times_the_target_cannot_hold_become_its_greatest_and_the_newest_version_stays() -> None:
+    times = {LIMIT + 2_000: b"newest", LIMIT + 1_000: b"older", OLD: b"o"}
+    source, target = Shelf("a", {b"k": {("d", b"q"): times}}), Shelf("b", {})
+    state = copied(copying(), source, target)
+    assert target.rows == {b"k": {("d", b"q"): {LIMIT: b"newest", OLD: b"o"}}}
+    assert (state.cells, state.clamped, state.merged) == (2, 2, 1)
+
+
+def test_one_page_is_read_ahead_while_one_is_written_and_no_more() -> None:
+    source, target = Shelf("a", plain(100), cut=lambda most: min(most, 10)), Shelf("b", {})
+    ahead: list[int] = []
+    made, kept = source.made, list[RowPage]()
+
+    def counting(page: RowPage) -> RowPage:
+        kept.append(page)
+        ahead.append(len(kept) - len(target.writes))
+        return made(page)
+
+    source.made = counting
+    copied(copying(), source, target)
+    assert max(ahead) <= 2
+
+
+def test_each_attempt_has_its_own_cursor() -> None:
+    source, target = Shelf("a", plain(3)), Shelf("b", {})
+    work = copy_piece(copying(), [])
+    assert work is not None and work.text == "copy orders from its beginning (0 rows, 0 B so far)"
+    proofs = [journaled(work.run(sides(source, target)))]
+    assert copy_state(proofs, "run-copy-1").done and not copy_state(proofs, "run-copy-2").begun
+
+
+def test_a_repair_writes_the_row_of_the_source_again() -> None:
+    rows = plain(3)
+    other = copy_of(rows)
+    other[b"000001"] = {("d", b"q"): {OLD + 50_000_000: b"spoilt"}}
+    source, target = Shelf("prod", rows), Shelf("instance", other)
+    said = Repair("orders").row(sides(source, target), b"000001".hex())
+    assert said == "wrote 1 cell of row 000001 of orders to instance"
+    assert compared(job(), source, target).clean
+
+
+def test_a_repair_of_a_row_the_source_does_not_have_is_refused() -> None:
+    source, target = Shelf("prod", {}), Shelf("instance", plain(1))
+    with pytest.raises(Refused, match="prod has no row 000000 in orders: delete it on instance instead"):
+        Repair("orders").row(sides(source, target), b"000000".hex())
+    assert not target.writes
+
+
+def test_a_repair_of_a_row_too_large_for_an_answer_is_refused() -> None:
+    source = Shelf("prod", {b"k": {("d", b"q"): {OLD: bytes(33_000_000)}}})
+    with pytest.raises(Refused, match="row k of orders is too large"):
+        Repair("orders").row(sides(source, Shelf("instance", {})), b"k".hex())
