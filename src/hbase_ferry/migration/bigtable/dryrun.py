@@ -67,7 +67,7 @@ class AddDryRunPeer(DryRun):
         identity, peer = view.source.identity.current, view.source.peer(self.ctx.dry_peer_id)
         cfs = {t.name: list(t.families) for t in self.ctx.settings.tables}
         major = identity.major if identity else 2
-        add = add_endpoint_peer(self, self.ctx.dry_peer_id, cfs, {DRY_RUN: "true"}, major)
+        add = add_endpoint_peer(self, view, self.ctx.dry_peer_id, cfs, {DRY_RUN: "true"}, major)
         on = self.act(
             Side.SOURCE,
             "peer.enable",

@@ -53,7 +53,7 @@ class AddEndpointPeer(AddPeer):
     ctx: BigtableContext = field(repr=False)
 
     def adding(self, view: View, major: int) -> Action:
-        return add_endpoint_peer(self, self.ctx.peer_id, self.table_cfs(), {}, major)
+        return add_endpoint_peer(self, view, self.ctx.peer_id, self.table_cfs(), {}, major)
 
     def carried(self, view: View, table: str) -> bool | None:
         return backfilled(view, table)
@@ -72,11 +72,16 @@ class AddEndpointPeer(AddPeer):
 
 
 def add_endpoint_peer(
-    step: FerryStep, peer_id: str, table_cfs: Mapping[str, list[str]], config: Mapping[str, str], major: int
+    step: FerryStep,
+    view: View,
+    peer_id: str,
+    table_cfs: Mapping[str, list[str]],
+    config: Mapping[str, str],
+    major: int,
 ) -> Action:
     """The action that adds a peer with Google's endpoint, DISABLED."""
     assert isinstance(step.ctx, BigtableContext)
-    settings, endpoint = step.ctx.settings, step.ctx.endpoint(major)
+    settings, endpoint, source = step.ctx.settings, step.ctx.endpoint(major), step.name(Side.SOURCE)
     return step.act(
         Side.SOURCE,
         "peer.add",
@@ -91,7 +96,8 @@ def add_endpoint_peer(
             "config": dict(config),
         },
         commands.add_endpoint_peer(peer_id, endpoint, table_cfs, config, born_disabled=major != 1),
-        f"peer {peer_id} on {step.name(Side.SOURCE)}: from now on every WAL is kept until it is shipped",
+        f"peer {peer_id} on {source}: from now on every WAL is kept until it is shipped",
+        unknown=() if view.source.identity.current else (f"the HBase line of {source}, shown as for 2.x",),
     )
 
 

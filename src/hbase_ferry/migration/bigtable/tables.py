@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hbase_ferry.migration.bigtable import schema
+from hbase_ferry.migration import commands
+from hbase_ferry.migration.bigtable import beam, schema
 from hbase_ferry.migration.bigtable.names import BigtableContext, instance_path
 from hbase_ferry.migration.context import standing
 from hbase_ferry.migration.core import Action, Effect, Gate, Risk
@@ -35,7 +36,7 @@ class TargetTable(FerryStep):
         effects = [Effect(self._create(view, wanted), (there is not None) if known else None)]
         lacking = schema.differing(wanted, there) if there is not None else {}
         if lacking:
-            effects.append(Effect(self._families(lacking), False))
+            effects.append(Effect(self._families(view, lacking), False))
         if self.ctx.bigtable.protect:
             on = there is not None and there.attributes.get("deletion_protection") == "true"
             effects.append(Effect(self._protect(on=True), on if known else None))
@@ -44,7 +45,7 @@ class TargetTable(FerryStep):
     def _create(self, view: View, wanted: dict[str, str]) -> Action:
         splits: list[Json] = list(schema.splits(view.source.table_writes(self.lane)))
         rules = ",".join(f"{name}:{rule}" for name, rule in wanted.items()) or "<families>"
-        shown = f" splits={len(splits)} region boundaries of the source" if splits else ""
+        shown = f' "splits=<{len(splits)} region boundaries of the source>"' if splits else ""
         return self.act(
             Side.TARGET,
             "table.create",
@@ -55,9 +56,12 @@ class TargetTable(FerryStep):
             unknown=() if wanted else (f"families of {self.lane}",),
         )
 
-    def _families(self, lacking: dict[str, str]) -> Action:
+    def _families(self, view: View, lacking: dict[str, str]) -> Action:
         cbt = f"cbt -project {self.ctx.bigtable.project} -instance {self.ctx.bigtable.instance}"
-        lines = (f'{cbt} setgcpolicy {self.lane} {name} "{rule}"' for name, rule in lacking.items())
+        there = view.target.table(self.lane)
+        new = [name for name in lacking if there is None or there.family(name) is None]
+        lines = [f"{cbt} createfamily {self.lane} {name}" for name in new]
+        lines += [f'{cbt} setgcpolicy {self.lane} {name} "{rule}"' for name, rule in lacking.items()]
         return self.act(
             Side.TARGET,
             "table.families",
@@ -90,6 +94,20 @@ class TargetTable(FerryStep):
                 f"reason if it is empty and meant for this migration",
                 waivable=True,
             ),
+        )
+
+    def says(self, view: View) -> tuple[str, ...]:
+        """Google's own tool for the same, for who prefers it."""
+        identity = view.source.identity.current
+        settings, key = self.ctx.settings, identity.cluster_key if identity else ""
+        if self.created(view) or not (settings.source.cluster_key or key):
+            return ()
+        argv = beam.create_table_with_translator(settings.source, self.ctx.bigtable, [self.lane], key)
+        if argv is None:
+            return ()
+        return (
+            f"Google's schema translator does the same, run by you before this step: {commands.line(argv)}; "
+            "then accept gate target.foreign",
         )
 
     def created(self, view: View) -> bool:
