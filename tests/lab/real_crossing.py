@@ -1,13 +1,15 @@
-"""One crossing on the real clusters: a loaded table, a writer that never stops, a migration, and what must be true."""
+"""One crossing on real servers: a loaded table, a writer that never stops, a migration, and what must be true."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from lab.workload import Workload
 
 from hbase_ferry.errors import FerryError
 from hbase_ferry.migration.config import parse
+from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.steps.verify import SYNC_DIFFERENCES
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Event, EventKind
@@ -16,8 +18,48 @@ from hbase_ferry.wiring import Ferry, build
 from lab import Lab
 
 
-class RealCrossing:
-    """A table of its own on the lab, its workload and the migration of it."""
+class Crossing:
+    """A loaded table, a writer that never stops until the step asks for it, and the migration of that table."""
+
+    def __init__(self, workload: Workload, rows: int, yaml: str) -> None:
+        self.workload, self.table = workload, workload.table
+        workload.create()
+        workload.load(rows)
+        self.settings: Settings = parse(yaml, f"{self.table}.yaml")
+        self.ferry: Ferry = build(self.settings, acting=True)
+        self.ferry.service.subscribe(self._stop_writers)
+        self.written: dict[str, object] = {}
+
+    def _stop_writers(self, event: Event) -> None:
+        """The operator's part: the clients stop writing when the step asks for it."""
+        if event.kind is EventKind.STEP_STARTED and event.step == "stop-writers":
+            self.written = dict(self.workload.stop())
+
+    def run(self, once_done: Mapping[str, Callable[[], None]] | None = None) -> list[Event]:
+        """Every step, each confirmed as its preview asks, under 500 writes a second.
+
+        once_done: step id -> what to look at when that step is done and the next has not begun.
+        """
+        self.workload.start()
+        service, events = self.ferry.service, []
+        for step in service.plan.steps:
+            try:
+                events += list(service.execute(step.id, service.preview(step.id).confirmation.expected))
+            except FerryError as error:
+                told = "\n".join(f"{e.kind} {e.step} {e.text}" for e in service.events()[-12:])
+                raise AssertionError(f"{step.id}: {error}\n{told}") from error
+            if once_done and step.id in once_done:
+                once_done[step.id]()
+        return events
+
+    def close(self) -> None:
+        if self.workload.running:
+            self.workload.kill()
+        self.ferry.close()
+
+
+class RealCrossing(Crossing):
+    """From the lab's source cluster to its target cluster."""
 
     def __init__(
         self,
@@ -29,45 +71,18 @@ class RealCrossing:
         transport: str = "local",
         families: tuple[str, ...] = ("d", "m"),
     ) -> None:
-        self.lab, self.name, self.table, self.families = lab, name, f"lab:{name}", families
-        self.workload: Workload = lab.workload(name)
-        self.workload.create()
-        self.workload.load(rows)
-        named = [self.table] if families == ("d", "m") else [{"name": self.table, "families": list(families)}]
-        text = lab.config_yaml(
+        self.lab, self.families = lab, families
+        workload = lab.workload(name)
+        named = workload.table if families == ("d", "m") else {"name": workload.table, "families": list(families)}
+        yaml = lab.config_yaml(
             transport=transport,
-            tables=named,
+            tables=[named],
             name=name,
             peer_id=f"ferry_{name}",
             journal=str(folder / f"{name}.journal"),
             verify={"verify_replication": True},
         )
-        self.settings = parse(text, f"{name}.yaml")
-        self.ferry: Ferry = build(self.settings, acting=True)
-        self.ferry.service.subscribe(self._stop_writers)
-        self.written: dict[str, object] = {}
-
-    def _stop_writers(self, event: Event) -> None:
-        """The operator's part: the clients stop writing when the step asks for it."""
-        if event.kind is EventKind.STEP_STARTED and event.step == "stop-writers":
-            self.written = dict(self.workload.stop())
-
-    def run(self) -> list[Event]:
-        """Every step, each confirmed as its preview asks, under 500 writes a second."""
-        self.workload.start()
-        service, events = self.ferry.service, []
-        for step in service.plan.steps:
-            try:
-                events += list(service.execute(step.id, service.preview(step.id).confirmation.expected))
-            except FerryError as error:
-                told = "\n".join(f"{e.kind} {e.step} {e.text}" for e in service.events()[-12:])
-                raise AssertionError(f"{step.id}: {error}\n{told}") from error
-        return events
-
-    def close(self) -> None:
-        if self.workload.running:
-            self.workload.kill()
-        self.ferry.close()
+        super().__init__(workload, rows, yaml)
 
     def assert_crossed(self) -> None:
         """What the issue demands after a crossing, each from the servers themselves."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-import time
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from lab.ports import free_ports
 from lab.process import start_time
 from lab.workload import Workload
 from listening import listening
+from waiting import wait_until
 
 from hbase_ferry.migration.config import parse
 
@@ -26,13 +26,6 @@ pytestmark = pytest.mark.lab
 
 SERVERS = ("server1", "server2")
 LOSSES = ("DroppedIncompatibleMutations", "IncompatibleTimestampOverflowMutation", "PutsInFutureMutations")
-
-
-def wait_until(true: Callable[[], object], seconds: float, what: str) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.1)
 
 
 def counter(lab: BigtableLab, name: str) -> int:
