@@ -16,8 +16,9 @@ from hbase_ferry.migration.bigtable.settings import (
     CompareSettings,
 )
 from hbase_ferry.migration.settings import ExportSettings, Settings, SideSettings, TableSettings
-from hbase_ferry.model.cluster import Family, Side
-from hbase_ferry.model.view import JobPhase, JobState
+from hbase_ferry.migration.targets import build_plan
+from hbase_ferry.model.cluster import ClusterView, Family, Observed, Side, Table
+from hbase_ferry.model.view import JobPhase, JobState, View
 
 DATAFLOW = BigtableSettings(
     project="my-project",
@@ -268,3 +269,30 @@ def test_a_dataflow_pipeline_may_outlive_a_launcher_that_was_killed_or_lost(stat
     assert look is None or look[-1] == "--filter=name=ferry-7-import-1-1"
     local = replace(DATAFLOW, backfill=replace(DATAFLOW.backfill, runner=beam.DIRECT_RUNNER))
     assert beam.may_still_run(local, state) is None
+
+
+def gates(engine: BackfillEngine, *families: Family, named: tuple[str, ...] = ()) -> dict[str, bool]:
+    """Names of the backfill's closed gates about snapshots, and whether an operator may waive them."""
+    own = replace(DATAFLOW, backfill=replace(DATAFLOW.backfill, engine=engine))
+    target = replace(SETTINGS.target, bigtable=own)
+    settings = replace(SETTINGS, target=target, tables=(TableSettings("orders", named),))
+    seen = Table("orders", enabled=True, regions=1, families=families)
+    source = ClusterView(Side.SOURCE, "prod", tables=Observed((seen,), 1.0))
+    view = View(1.0, source, ClusterView(Side.TARGET, "bt"))
+    step = build_plan(settings, "7").step("backfill:orders")
+    return {g.name: g.waivable for g in step.gates(view) if g.name.startswith("snapshot.") and g.open is False}
+
+
+def test_importsnapshot_waits_for_a_reason_where_older_versions_would_stay_behind() -> None:
+    found = gates(BackfillEngine.IMPORTSNAPSHOT, family("d", 3), family("m", 1))
+    assert found == {"snapshot.versions.orders": True}
+    assert gates(BackfillEngine.IMPORTSNAPSHOT, family("d", 1)) == {}
+
+
+def test_importsnapshot_is_refused_where_only_some_families_migrate() -> None:
+    found = gates(BackfillEngine.IMPORTSNAPSHOT, family("d", 1), family("m", 3), named=("d",))
+    assert found == {"snapshot.families.orders": False}
+
+
+def test_import_carries_every_version_of_chosen_families() -> None:
+    assert gates(BackfillEngine.IMPORT, family("d", 3), family("m", 3), named=("d",)) == {}
