@@ -112,6 +112,23 @@ def test_an_empty_watch_asks_for_no_counters_and_no_stats(wire: FakeWire, clock:
     assert not {"tables.writes", "snapshots.stats"} & {method for method, _ in wire.sent}
 
 
+def test_servers_pages_are_asked_for_by_those_who_want_them_alone(wire: FakeWire, clock: FakeClock) -> None:
+    facts: dict[str, Json] = {
+        "server": "s,1,1", "role": "region server", "at_ms": 5, "error": "", "settings": {"a.b": "\x1b[2J"},
+        "metrics": {"source.p.x": 7}, "jars": ["x.jar"],
+    }  # fmt: skip
+    wire.wrong["servers.read"] = {"items": [facts], "total": 1}
+    view = cluster_of(wire, clock, side_by_side=False).look(Watch())
+    assert view.servers.current == () and "servers.read" not in [method for method, _ in wire.sent]
+    watch = Watch(server_settings=("a.b",), server_metrics=("x",), server_jars=("bigtable",))
+    view = cluster_of(wire, clock, side_by_side=False).look(watch)
+    assert view.servers.current is not None
+    assert view.servers.current[0].settings == {"a.b": "\\x1b[2J"}
+    assert view.servers.current[0].metrics == {"source.p.x": 7}
+    asked = next(params for method, params in wire.sent if method == "servers.read")
+    assert asked == {"settings": ["a.b"], "metrics": ["x"], "jars": ["bigtable"], "max": 10_000}
+
+
 def test_a_listing_that_was_cut_is_unknown_and_not_absence(wire: FakeWire, clock: FakeClock) -> None:
     wire.wrong["snapshots.list"] = {"items": [], "total": 20_000}
     assert "20000 items, only 0 were read" in str(cluster_of(wire, clock).look(Watch()).snapshots.error)
