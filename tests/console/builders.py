@@ -13,6 +13,7 @@ from typing import Any
 from hbase_ferry.console import theme
 from hbase_ferry.console.app import Console
 from hbase_ferry.errors import Refused
+from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.migration.core import Action, Effect, Gate, Plan, Progress, Risk, Step, StepStatus
 from hbase_ferry.migration.service import Confirmation, Preview, PreviewLine, RedButton
 from hbase_ferry.migration.settings import Settings, SideSettings, TableSettings
@@ -209,10 +210,14 @@ class Service:
             Event(2, NOW - 280, EventKind.SENT, "add-peer", f"peer {PEER} added, DISABLED"),
             Event(3, NOW - 130, EventKind.STEP_DONE, "snapshot:orders", f"snapshot {SNAPSHOT}: 8 regions, 47.1 MB"),
         ]
+        self.causes_: tuple[Cause, ...] = ()
         self._listeners: list[Callable[[Event], None]] = []
 
     def status(self, seen_: View | None = None) -> tuple[StepStatus, ...]:
         return self.plan.status(seen_ or self.view)
+
+    def causes(self, seen_: View | None = None) -> tuple[Cause, ...]:
+        return self.causes_
 
     def preview(self, step_id: str, seen_: View | None = None) -> Preview:
         view_ = seen_ or self.view

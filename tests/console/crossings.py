@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from hbase_ferry.cluster.simulator.endpoint import BigtableEndpoint, Strange, class_of
 from hbase_ferry.migration.core import StepState
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import EventKind
 from hbase_ferry.wiring import Ferry, demo
 
 
-def start(*, acting: bool = True, tables: int = 6) -> Ferry:
+def start(*, acting: bool = True, tables: int = 6, target: str = "hbase") -> Ferry:
     """Nothing done yet; both sides looked at a few times, so that verdicts over time have something to say."""
-    ferry = demo(seed=7, tables=tables, stepping=True, acting=acting)
+    ferry = demo(seed=7, tables=tables, target=target, stepping=True, acting=acting)
     look(ferry, 6)
     return ferry
 
@@ -64,3 +65,27 @@ def whole(ferry: Ferry) -> None:
         if _undone_before(ferry, step.id):
             _do(ferry, step.id)
         look(ferry)
+
+
+def pieces(ferry: Ferry, step_id: str, number: int) -> None:
+    """Begins a step that works by itself and stops after so many pieces."""
+    run_to(ferry, step_id)
+    going = ferry.service.execute(step_id, ferry.service.preview(step_id).confirmation.expected)
+    left = number
+    for event in going:
+        left -= event.kind is EventKind.PROOF
+        if left == 0:
+            break
+    going.close()
+    look(ferry, 2)
+
+
+def write_what_is_dropped(ferry: Ferry, table: str, rows: int) -> None:
+    """Deletes that Bigtable has no like of, and enough time for the servers' pages to show them."""
+    assert ferry.world is not None
+    source = ferry.world.clusters[Side.SOURCE]
+    endpoint = source.endpoints[class_of(source)]
+    assert isinstance(endpoint, BigtableEndpoint)
+    for row in range(rows):
+        endpoint.write(source, table, row, Strange.FAMILY_VERSION)
+    look(ferry, 8)

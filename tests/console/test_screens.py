@@ -105,3 +105,48 @@ def test_the_other_themes(snap_compare: Compare, name: str) -> None:
 
 def test_read_only_with_help(snap_compare: Compare) -> None:
     picture(snap_compare, crossings.start(acting=False), (120, 40), "question_mark")
+
+
+# ---- into a Bigtable instance
+
+
+def to_bigtable(step: str = "") -> Ferry:
+    ferry = crossings.start(target="bigtable")
+    if step:
+        crossings.run_to(ferry, step)
+    return ferry
+
+
+@pytest.mark.parametrize("size", SIZES, ids=NAMES)
+def test_into_an_instance_at_the_start(snap_compare: Compare, size: tuple[int, int]) -> None:
+    picture(snap_compare, to_bigtable(), size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=NAMES)
+def test_in_the_middle_of_the_copy(snap_compare: Compare, size: tuple[int, int]) -> None:
+    ferry = to_bigtable()
+    crossings.pieces(ferry, "backfill:orders", 2)
+    picture(snap_compare, ferry, size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=NAMES)
+def test_a_peer_that_spins_on_a_missing_family(snap_compare: Compare, size: tuple[int, int]) -> None:
+    ferry = to_bigtable("caught-up")
+    assert ferry.world is not None and ferry.world.instance is not None
+    del ferry.world.instance.tables["orders"].families["m"]
+    crossings.look(ferry, 8, apart=10.0)
+    picture(snap_compare, ferry, size, *(("1",) if size == (80, 24) else ()))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=NAMES)
+def test_losses_that_nobody_accepted_close_the_cutover(snap_compare: Compare, size: tuple[int, int]) -> None:
+    ferry = to_bigtable("stop-writers")
+    crossings.write_what_is_dropped(ferry, "orders", rows=3)
+    picture(snap_compare, ferry, size)
+
+
+@pytest.mark.parametrize("size", SIZES, ids=NAMES)
+def test_an_instance_that_took_over(snap_compare: Compare, size: tuple[int, int]) -> None:
+    ferry = to_bigtable()
+    crossings.whole(ferry)
+    picture(snap_compare, ferry, size, *(("2",) if size == (80, 24) else ()))

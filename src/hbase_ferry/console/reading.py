@@ -16,7 +16,7 @@ from hbase_ferry.insight.format import duration, millis, moment, plural, rate, s
 from hbase_ferry.insight.lag import PeerState, PeerTruth, judge_peer
 from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.insight.worst import Headline, worst
-from hbase_ferry.migration.core import StepState, StepStatus
+from hbase_ferry.migration.core import HISTORY, StepState, StepStatus
 from hbase_ferry.model.cluster import ClusterView, Peer, Side
 from hbase_ferry.model.view import View
 
@@ -119,7 +119,7 @@ class Reader:
 
     def _judge(self, view: View, status: Sequence[StepStatus], now: float) -> None:
         """Verdicts over time are made again once a new look at either side is there."""
-        mark = (_moments(view.source), _moments(view.target), int(now // 10), _held_back(status))
+        mark = (_moments(view.source), _moments(view.target), int(now // 10), _held_back(status, view))
         if mark == self._judged:
             return
         self._judged = mark
@@ -129,7 +129,7 @@ class Reader:
         self._runway = runway(views)
         self._causes = self._service.causes(view)
         self._headline = worst(
-            views, view.target, settings.gates, peer_id=settings.peer_id, hold_back=_held_back(status), now=now
+            views, view.target, settings.gates, peer_id=settings.peer_id, hold_back=_held_back(status, view), now=now
         )
 
     def _peers(self, view: View, side: Side) -> tuple[PeerRow, ...]:
@@ -138,15 +138,15 @@ class Reader:
         if side is Side.SOURCE:
             return tuple(self._source_peer(peer, view) for peer in peers)
         return tuple(
-            PeerRow(p.id, "enabled" if p.enabled else "disabled", "text" if p.enabled else "warn", "", _to(p, view))
+            PeerRow(p.id, "enabled" if p.enabled else "disabled", "text" if p.enabled else "warn", "", _to(p, view, ""))
             for p in peers
         )
 
     def _source_peer(self, peer: Peer, view: View) -> PeerRow:
-        truth = self._truths.get(peer.id)
+        truth, to = self._truths.get(peer.id), _to(peer, view, self._service.settings.peer_id)
         if truth is None:
-            return PeerRow(peer.id, PeerState.UNKNOWN, "stale", "not judged yet", _to(peer, view))
-        return PeerRow(peer.id, truth.state, _PEER_ROLE[truth.state], _short(truth), _to(peer, view))
+            return PeerRow(peer.id, PeerState.UNKNOWN, "stale", "not judged yet", to)
+        return PeerRow(peer.id, truth.state, _PEER_ROLE[truth.state], _short(truth), to)
 
     def _lag_series(self, view: View) -> tuple[Series, ...]:
         made = []
@@ -190,18 +190,23 @@ def _moments(cluster: ClusterView) -> tuple[object, ...]:
     return tuple((part.at, part.error) for part in parts)
 
 
-def _held_back(status: Sequence[StepStatus]) -> bool:
-    """Whether this migration's peer has to be disabled now: the history is not on the target yet."""
-    enabling = next((each.state for each in status if each.step.id == "enable-peer"), StepState.DONE)
-    return enabling not in (StepState.DONE, StepState.RUNNING)
+def _held_back(status: Sequence[StepStatus], view: View) -> bool:
+    """Whether this migration's peer has to be disabled now: the history is seen not to be on the target yet."""
+    enabling = next((each.step for each in status if each.step.id == "enable-peer"), None)
+    if enabling is None or enabling.superseded(view):
+        return False
+    return any(gate.open is False for gate in enabling.gates(view) if gate.name.startswith(f"{HISTORY}."))
 
 
-def _to(peer: Peer, view: View) -> str:
+def _to(peer: Peer, view: View, ours: str) -> str:
+    """Where a peer leads: a side of this migration by its name, else its cluster key or its endpoint's class."""
+    if peer.endpoint:
+        return view.target.name if peer.id == ours else peer.endpoint.rsplit(".", 1)[-1]
     for cluster in (view.target, view.source):
         identity = cluster.identity.value
-        if identity is not None and identity.cluster_key == peer.cluster_key:
+        if identity is not None and identity.cluster_key and identity.cluster_key == peer.cluster_key:
             return cluster.name
-    return peer.cluster_key or peer.endpoint
+    return peer.cluster_key
 
 
 def _short(truth: PeerTruth) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from hbase_ferry.console.ink import Cell, Line, Rows, Span, line, row
+from hbase_ferry.console.ink import Cell, Line, Rows, Span, line, row, wrap
 from hbase_ferry.console.reading import Reading
 from hbase_ferry.console.words import SLOW_LIVE_SECONDS, age_words, freshness
 from hbase_ferry.insight.format import count, moment, plural, size
@@ -54,12 +54,15 @@ def side_body(reading: Reading, side: Side, width: int, wanted: Callable[[str], 
     lines: list[Line] = []
     if old:
         lines.append(line(Span(f" {cluster.identity.error}", "bad")))
+    peers = list(_peers(reading, side, width, wanted))
     sections: dict[str, tuple[str, Observed[Any], list[Line]]] = {
-        "peers": ("Peers", cluster.peers, list(_peers(reading, side, width, wanted))),
+        "peers": ("Peers", cluster.peers, peers),
         "snapshots": ("Snapshots", cluster.snapshots, list(_snapshots(cluster, now, width, wanted))),
     }
     if "peers" not in cluster.parts:
         lines += _service(cluster, width)
+    if side is Side.SOURCE:
+        lines += _causes(reading, width)
     for name, part, rows in (sections[each] for each in sections if each in cluster.parts):
         lines.append(_section(name, part, old, len(rows), now))
         lines += [_greyed(each) for each in rows] if old or part.error is not None else rows
@@ -70,17 +73,33 @@ def side_body(reading: Reading, side: Side, width: int, wanted: Callable[[str], 
     return Rows(lines, len(tables), (lambda n: _greyed(make(n))) if grey else make)
 
 
+def _causes(reading: Reading, width: int) -> Iterable[Line]:
+    """Why this migration's peer stalls: the likeliest cause with its evidence and what to do, the others by name."""
+    if not reading.causes:
+        return
+    first, others = reading.causes[0], reading.causes[1:]
+    head = (Span(f" {first.name.upper()} ", "bad"),)
+    yield from wrap(f"{reading.peer_id}: {first.evidence}", width - 1, "  ", "text", head)
+    yield from wrap(first.remedy, width - 1, "     ", "text", (Span("  do ", "accent"),))
+    if others:
+        names = "; ".join(cause.name for cause in others)
+        yield from wrap(names, width - 1, "       ", "dim", (Span("  also ", "dim"),))
+
+
 def _service(cluster: ClusterView, width: int) -> Iterable[Line]:
-    """What a service says of itself, and what it would not say."""
+    """What a service says of itself, a line for each thing it speaks of, and what it would not say."""
     identity = cluster.identity.value
     if identity is None:
         return
     yield line(Span(" Service ", "strong"), Span(identity.cluster_id, "dim"))
+    spoken: dict[str, list[str]] = {}
     for key, value in sorted(identity.settings.items()):
-        unknown = key.startswith("unknown.")
-        name = key.removeprefix("unknown.") if unknown else key
-        text = f"not known: {value}" if unknown else value
-        yield row((Span(name, "dim"), Span(text, "stale" if unknown else "text")), (26, max(0, width - 30)), indent=2)
+        thing, _, rest = key.partition(".")
+        spoken.setdefault(thing, []).append(f"{rest} {value}" if rest else value)
+    for thing, facts in spoken.items():
+        role = "stale" if thing == "unknown" else "text"
+        label = "not known" if thing == "unknown" else thing
+        yield from wrap(", ".join(facts), width - 1, " " * 14, role, (Span(f"  {label:<12}", "dim"),))
 
 
 def _section(name: str, part: Observed[Any], old: bool, shown: int, now: float) -> Line:
@@ -106,9 +125,6 @@ def _peers(reading: Reading, side: Side, width: int, wanted: Callable[[str], boo
         text = f"{each.text}  to {each.to}" if each.to else each.text
         cells = (Span(each.id, "strong"), Span(each.word.upper(), each.role), text)
         yield row(cells, (name, 11, max(0, width - name - 16)), indent=2)
-        if side is Side.SOURCE and each.id == reading.peer_id:
-            yield from (line(Span(f"    {cause.name}: {cause.evidence}", "bad")) for cause in reading.causes)
-            yield from (line(Span(f"    do: {cause.remedy}", "text")) for cause in reading.causes[:1])
 
 
 def _snapshots(cluster: ClusterView, now: float, width: int, wanted: Callable[[str], bool]) -> Iterable[Line]:

@@ -74,7 +74,8 @@ def detail_body(preview: Preview, names: Mapping[Side, str], view: View, width: 
     for number, text in enumerate(said):
         lines += labelled("itself" if number == 0 else "", text, width)
     touched = list(dict.fromkeys(each.touches for each in preview.lines if each.touches))
-    lines += labelled("touches", "; ".join(touched) or "nothing", width)
+    if touched or not said:
+        lines += labelled("touches", "; ".join(touched) or "nothing", width)
     return lines + undo_lines(preview, names, width)
 
 

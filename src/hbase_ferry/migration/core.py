@@ -15,6 +15,9 @@ from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Json
 from hbase_ferry.model.view import Proof, View
 
+HISTORY = "history"
+"""What the gates of the peer's enabling begin with that close it until a table's history is on the target."""
+
 
 class Risk(StrEnum):
     """What an action can cost. Decides the confirmation."""

@@ -90,7 +90,8 @@ def _side(service: MigrationService, view: View, which: Side) -> Iterator[str]:
     if identity.dead_servers:
         yield f"  dead      {', '.join(identity.dead_servers)}"
     for peer, truth in truths(service, side, now):
-        yield f"  peer      {peer.id}  {truth.state.value}  to {peer.cluster_key}  {age(now - (side.peers.at or now))}"
+        seen = age(now - (side.peers.at or now))
+        yield f"  peer      {peer.id}  {truth.state.value}  to {peer.endpoint or peer.cluster_key}  {seen}"
         yield f"            {truth.text}"
         yield from (f"            {line}" for line in truth.evidence[:MAX_EVIDENCE])
     if side.side is Side.SOURCE:

@@ -53,7 +53,7 @@ def loss_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
         Gate(
             loss.gate,
             False,
-            f"{loss.text}. {loss.remedy}" + (f"; or accept {loss.gate} with a reason" if loss.closes else ""),
+            f"{loss.text}; {loss.remedy}" + (f"; or accept {loss.gate} with a reason" if loss.closes else ""),
             str(loss.count),
             "0",
             waivable=loss.closes,

@@ -15,7 +15,7 @@ from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, instance_path
 from hbase_ferry.migration.bigtable.tables import schema_gate
 from hbase_ferry.migration.context import standing
-from hbase_ferry.migration.core import Action, Caller, Gate, Work
+from hbase_ferry.migration.core import HISTORY, Action, Caller, Gate, Work
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.migration.steps.catchup import EnablePeer
 from hbase_ferry.migration.steps.prepare import AddPeer, Queues
@@ -135,7 +135,7 @@ class EnableEndpointPeer(EnablePeer):
     def gates(self, view: View) -> tuple[Gate, ...]:
         copied = (
             Gate(
-                f"backfilled.{t.name}",
+                f"{HISTORY}.{t.name}",
                 backfilled(view, t.name),
                 f"the history of {t.name} must be on {self.name(Side.TARGET)} before anything is shipped over it",
             )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hbase_ferry.insight.format import duration
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.context import added_by_us, attempt, of_its_shipping, restored
-from hbase_ferry.migration.core import Action, Effect, Gate, Progress, Risk
+from hbase_ferry.migration.core import HISTORY, Action, Effect, Gate, Progress, Risk
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.model.cluster import ReplicationQueue, Side
 from hbase_ferry.model.view import Canary, Proof, View
@@ -37,7 +37,7 @@ class EnablePeer(FerryStep):
     def gates(self, view: View) -> tuple[Gate, ...]:
         return tuple(
             Gate(
-                f"restored.{t.name}",
+                f"{HISTORY}.{t.name}",
                 restored(view, t.name),
                 f"table {t.name} must be restored and enabled on {self.name(Side.TARGET)} before anything is shipped",
             )
