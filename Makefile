@@ -24,7 +24,7 @@ demo-bigtable: venv
 	$(BIN)/hbase-ferry demo --target bigtable
 
 test: venv
-	$(BIN)/python -m pytest
+	$(BIN)/python tests/halves.py
 
 check: venv
 	$(BIN)/ruff check .

@@ -96,10 +96,16 @@ def _service(cluster: ClusterView, width: int) -> Iterable[Line]:
     for key, value in sorted(identity.settings.items()):
         thing, _, rest = key.partition(".")
         spoken.setdefault(thing, []).append(f"{rest} {value}" if rest else value)
-    for thing, facts in spoken.items():
+    for thing, facts in ((thing, _short(facts)) for thing, facts in spoken.items()):
         role = "stale" if thing == "unknown" else "text"
         label = "not known" if thing == "unknown" else thing
         yield from wrap(", ".join(facts), width - 1, " " * 14, role, (Span(f"  {label:<12}", "dim"),))
+
+
+def _short(facts: list[str]) -> list[str]:
+    """Facts that all end in the same word as one: "6 granted"."""
+    words = {fact.rpartition(" ")[2] for fact in facts}
+    return [f"{len(facts)} {words.pop()}"] if len(facts) > 2 and len(words) == 1 else facts
 
 
 def _section(name: str, part: Observed[Any], old: bool, shown: int, now: float) -> Line:
