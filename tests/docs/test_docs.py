@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -17,27 +17,43 @@ import yaml
 from hbase_ferry.cli.exits import ExitCode
 from hbase_ferry.cli.main import app
 from hbase_ferry.console.keys import KEYS
+from hbase_ferry.insight.bigtable import library
+from hbase_ferry.insight.bigtable.ledger import INFORMATION, Kind
 from hbase_ferry.insight.queues import PeerState
 from hbase_ferry.migration import settings as s
+from hbase_ferry.migration.bigtable import settings as bigtable
 from hbase_ferry.migration.config import load
 from hbase_ferry.migration.config_schema import keys_of
+from hbase_ferry.migration.sampling import Fault
 from hbase_ferry.migration.targets import build_plan
+from hbase_ferry.model.cluster import ClusterView, Side
+from hbase_ferry.model.view import View
 
 REPO = Path(__file__).resolve().parents[2]
 DOCS = REPO / "docs"
 PAGES = sorted([REPO / "README.md", REPO / "CONTRIBUTING.md", REPO / "CHANGELOG.md", *DOCS.glob("*.md")])
+SAMPLES = sorted((REPO / "sample_configs").glob("*.yaml"))
 COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 TARGETS = set(re.findall(r"^([a-z-]+):", (REPO / "Makefile").read_text(), re.MULTILINE))
 SECTIONS = {
-    "Top level": s.Settings,
-    "`source` and `target`": s.SideSettings,
-    "`ssh`": s.SshSettings,
-    "`tables`": s.TableSettings,
-    "`export`": s.ExportSettings,
-    "`verify`": s.VerifySettings,
-    "`gates`": s.GateSettings,
+    ("configuration", "Top level"): s.Settings,
+    ("configuration", "`source` and `target`"): s.SideSettings,
+    ("configuration", "`ssh`"): s.SshSettings,
+    ("configuration", "`tables`"): s.TableSettings,
+    ("configuration", "`export`"): s.ExportSettings,
+    ("configuration", "`verify`"): s.VerifySettings,
+    ("configuration", "`gates`"): s.GateSettings,
+    ("bigtable-configuration", "`bigtable`"): bigtable.BigtableSettings,
+    ("bigtable-configuration", "`way_back`"): bigtable.WayBackSettings,
+    ("bigtable-configuration", "`backfill`"): bigtable.BackfillSettings,
+    ("bigtable-configuration", "`compare`"): bigtable.CompareSettings,
 }
-"""Heading of docs/configuration.md -> the settings it describes."""
+"""Page and heading -> the settings it describes."""
+PLANS = {
+    "demo.yaml": ("The order of a crossing, and why", "from-the-vendor-page.md"),
+    "bigtable.yaml": ("The order of a crossing to Bigtable", "from-googles-page.md"),
+}
+"""Sample -> where its steps are explained in docs/architecture.md, and the page that compares them with a vendor's."""
 
 
 def code(page: Path) -> Iterator[str]:
@@ -111,18 +127,18 @@ def test_every_key_of_the_console_stands_on_the_page_of_keys_and_commands() -> N
         assert not (key.keys.count(",") and "ctrl+" in key.keys) or key.keys.split(",")[1] in shown, key.keys
 
 
-@pytest.mark.parametrize("heading", SECTIONS)
-def test_the_page_of_settings_has_every_key_no_other_and_the_true_defaults(heading: str) -> None:
-    cls = SECTIONS[heading]
-    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", _section(heading), re.MULTILINE))
+@pytest.mark.parametrize("where", SECTIONS, ids=" ".join)
+def test_the_page_of_settings_has_every_key_no_other_and_the_true_defaults(where: tuple[str, str]) -> None:
+    cls = SECTIONS[where]
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+?) \|", _section(*where), re.MULTILINE))
     assert tuple(rows) == keys_of(cls), "the keys, in the order of settings.py"
     for field in fields(cls):
         if field.name in rows:
             assert _same(rows[field.name], field), f"{field.name}: the page says {rows[field.name]}"
 
 
-def _section(heading: str) -> str:
-    text = (DOCS / "configuration.md").read_text()
+def _section(page: str, heading: str) -> str:
+    text = (DOCS / f"{page}.md").read_text()
     return text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
 
 
@@ -142,13 +158,52 @@ def _same(said: str, field: Field[Any]) -> bool:
     return bool(value == (list(default) if isinstance(default, tuple) else default))
 
 
-def test_every_step_of_the_plan_is_explained_in_the_architecture_and_where_the_vendor_page_is_compared() -> None:
-    ids = {step.id.split(":", 1)[0] for step in build_plan(load(REPO / "sample_configs/demo.yaml"), "<run>").steps}
-    told = (DOCS / "architecture.md").read_text()
+@pytest.mark.parametrize("sample", PLANS)
+def test_every_step_of_the_plan_is_explained_in_the_architecture_and_where_the_vendor_page_is_compared(
+    sample: str,
+) -> None:
+    heading, page = PLANS[sample]
+    ids = {step.id.split(":", 1)[0] for step in build_plan(load(REPO / "sample_configs" / sample), "<run>").steps}
+    told = _section("architecture", heading)
     assert not [i for i in ids if not re.search(rf"\b{i}\b", told)]
-    compared = (DOCS / "from-the-vendor-page.md").read_text()
-    named = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)(?::TABLE)?`", compared.split("## Steps\n")[1].split("\n## ")[0]))
+    compared = _section(page.removesuffix(".md"), "Steps")
+    named = set(re.findall(r"`([a-z]+(?:-[a-z]+)*)(?::TABLE)?`", compared))
     assert ids <= named, ids - named
+
+
+def test_the_sample_of_a_large_table_shows_every_step_a_bigtable_target_can_have() -> None:
+    plans = [build_plan(read, "<run>") for path in SAMPLES if (read := load(path)).target.kind == "bigtable"]
+    ids = [{step.id.split(":", 1)[0] for step in plan.steps} for plan in plans]
+    largest = build_plan(load(REPO / "sample_configs/bigtable.yaml"), "<run>").steps
+    assert len(plans) > 3 and set().union(*ids) == {step.id.split(":", 1)[0] for step in largest}
+
+
+def test_every_kind_of_loss_is_explained_with_whether_it_closes_the_cutover() -> None:
+    section = _section("bigtable-numbers", "The loss ledger")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \|.*\| (yes|no) \|$", section, re.MULTILINE))
+    assert rows == {kind: "no" if kind in INFORMATION else "yes" for kind in get_args(Kind)}
+
+
+def test_every_counter_of_the_library_and_every_class_of_difference_is_explained() -> None:
+    text = (DOCS / "bigtable-numbers.md").read_text()
+    assert not [name for name in (*library.LOSS_COUNTERS, library.INCOMPATIBLE) if f"| `{name}` |" not in text]
+    assert not [fault for fault in Fault if not re.search(rf"^\| \*{fault}( only)?\* \|", text, re.MULTILINE)]
+
+
+def test_every_cause_of_a_stall_into_bigtable_is_explained() -> None:
+    sources = (REPO / "src/hbase_ferry/insight/bigtable").glob("*.py")
+    named = {name for path in sources for name in re.findall(r'Cause\(\s*"([^"]+)"', path.read_text())}
+    text = (DOCS / "bigtable-stalls.md").read_text()
+    assert len(named) > 15 and not [name for name in named if name not in text]
+
+
+def test_every_check_of_a_bigtable_crossing_that_is_named_exists() -> None:
+    settings = load(REPO / "sample_configs/bigtable.yaml")
+    nothing = View(0.0, ClusterView(Side.SOURCE, "a"), ClusterView(Side.TARGET, "b"))
+    gates = build_plan(settings, "<run>").step("preflight").gates(nothing)
+    known = {gate.name.removeprefix("preflight.") for gate in gates}
+    named = {name for page in PAGES for name in re.findall(r"`(bt\.[a-z-]+)`", page.read_text())}
+    assert len(named) > 10 and named <= known, named - known
 
 
 def test_every_exit_code_stands_in_the_readme() -> None:
