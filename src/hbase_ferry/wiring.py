@@ -141,6 +141,9 @@ def sampler(settings: Settings, clock: Clock | None = None) -> Iterator[Sampler]
     from hbase_ferry.cluster.thrift import ThriftRows
     from hbase_ferry.migration.sampling import Sampler
 
+    if settings.target.kind != "hbase":
+        told = "is no HBase cluster, and a row sample reads Thrift servers: the plan's own comparisons read both sides"
+        raise ConfigError([Problem(settings.file, 0, "target", told)])
     without = [side for side in Side if not settings.side(side).thrift]
     if without:
         lacks = "is not set: a row sample reads through a Thrift1 server (`hbase thrift start`); write host:port"

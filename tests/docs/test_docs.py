@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -195,6 +196,16 @@ def test_every_cause_of_a_stall_into_bigtable_is_explained() -> None:
     named = {name for path in sources for name in re.findall(r'Cause\(\s*"([^"]+)"', path.read_text())}
     text = (DOCS / "bigtable-stalls.md").read_text()
     assert len(named) > 15 and not [name for name in named if name not in text]
+
+
+def test_every_gate_that_may_be_accepted_is_listed() -> None:
+    trees = [ast.parse(path.read_text()) for path in (REPO / "src/hbase_ferry/migration").rglob("*.py")]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    gates = [c for c in calls if getattr(c.func, "id", "") == "Gate" and any(k.arg == "waivable" for k in c.keywords)]
+    named = {re.sub(r"\{.*", "*", ast.unparse(call.args[0]).lstrip("f").strip("'")) for call in gates}
+    section = _section("how-it-stays-safe", "Nothing is sent unless")
+    assert {"disk.free", "retention.*", "way-back"} <= named
+    assert not [gate for gate in named - {"name", "loss.gate"} if f"`{gate}`" not in section]
 
 
 def test_every_check_of_a_bigtable_crossing_that_is_named_exists() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
+from hbase_ferry import wiring
 from hbase_ferry.cluster.simulator.clock import SteppingClock
-from hbase_ferry.errors import Unreachable
+from hbase_ferry.errors import ConfigError, Unreachable
 from hbase_ferry.migration import sampling
+from hbase_ferry.migration.config import load
 from hbase_ferry.migration.sampling import CANARY, Different, Fault, Sampler, points, shown
 
 Table = dict[bytes, dict[bytes, tuple[bytes, int]]]
@@ -156,3 +159,9 @@ def test_points_stay_inside_their_region() -> None:
 
 def test_a_hostile_key_is_shown_harmlessly() -> None:
     assert shown("\x1b[31m\u202e[red]\\".encode()) == "\\x1B[31m\\xE2\\x80\\xAE[red]\\x5C"
+
+
+def test_a_target_that_is_no_cluster_has_no_thrift_server_to_sample() -> None:
+    settings = load(Path(__file__).parents[2] / "sample_configs/bigtable-small.yaml")
+    with pytest.raises(ConfigError, match="target: is no HBase cluster"), wiring.sampler(settings):
+        pass
