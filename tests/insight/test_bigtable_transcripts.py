@@ -6,11 +6,12 @@ as many attempts fewer as the lab measured in that time (1,200 a second in a loo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import pytest
 from bigtable_views import LAB, bean, bigtable_peer, instance, look, page, there
-from insight_views import T0, family, queue, table
+from insight_views import FIXTURES, T0, family, queue, table
 
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.ledger import Loss, ledger, totals
@@ -103,6 +104,26 @@ def test_another_peer_on_the_same_server_is_not_blamed_for_the_stall() -> None:
     now = bean("missing-table-stall")
     looks = history("r1", fewer(now, "mt", 12_000), now, tables=[table("t1")])
     assert list(why("r1", looks, there("t1"))) == ["dropped mutations"]
+
+
+def test_a_table_dropped_under_live_writes_is_named_at_once_and_at_no_look_as_a_target_that_hangs() -> None:
+    """Looks a second apart at two servers of a busy machine: one loops 300 times a second, one starves at 80."""
+    lines = [json.loads(line) for line in (FIXTURES / "bigtable-looks-missing-table.jsonl").read_text().splitlines()]
+    begun = lines[0]["pages"][0]["at_ms"]
+    seen: list[ClusterView] = []
+    named: list[tuple[bool, set[str]]] = []
+    for told in lines:
+        pages = [page((p["at_ms"] - begun) / 1000, p["metrics"], server=p["server"]) for p in told["pages"]]
+        held = [queue(q["server"], "ferry", lag_ms=q["lag_ms"], size=q["size"]) for q in told["queues"]]
+        at = (told["pages"][0]["at_ms"] - begun) / 1000
+        seen.append(look(at, *pages, queues=held, tables=[table("orders")]))
+        target = () if told["missing"] else (there("orders"),)
+        named.append((told["missing"], set(why("ferry", seen, *target))))
+    assert [names for missing, names in named if not missing] == [set()] * 4
+    first, *later = (names for missing, names in named if missing)
+    assert first == {"table missing"}
+    assert later == [{"table missing", "incompatible mutations"}] * 5
+    assert "ships nothing, which costs up to" in why("ferry", seen[:5])["table missing"].evidence
 
 
 def test_a_missing_family_spins_and_is_named() -> None:

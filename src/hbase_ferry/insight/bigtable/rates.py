@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.counters import (
@@ -26,9 +26,10 @@ from hbase_ferry.insight.bigtable.counters import (
 from hbase_ferry.insight.format import percent, size
 from hbase_ferry.model.cluster import ClusterView, ServerFacts
 
+Pace: TypeAlias = Literal["loop", "slow", "unclear"]
+"""Without a pause; once a client timeout; or not to be told yet after one rise of many entries."""
+
 WINDOW_SECONDS = 30.0
-FAST_PER_SECOND = 100.0
-"""Entries tried a second from which it is a loop without a pause, not one attempt a client timeout."""
 BATCH_ENTRIES = 25_000
 """replication.source.nb.capacity's default: entries of one attempt, at most."""
 CERTAIN_ATTEMPTS = 10
@@ -60,8 +61,7 @@ class Retry:
     "entries tried; at least"
     seconds: float
     "seen so far"
-    pace: Literal["loop", "slow", "unclear"]
-    "without a pause; once a client timeout; or too many entries in a batch to tell after one rise"
+    pace: Pace
 
     @property
     def spinning(self) -> bool:
@@ -139,31 +139,46 @@ def _retry(pages: Sequence[ServerFacts], peer_id: str) -> Retry | None:
     if shipped is None:
         return None
     run = [page for page in pages if of_peer(counters([page]), peer_id, library.SHIPPED) == shipped]
-    first = counters([run[0]])
+    looks = [counters([page]) for page in run]
+    first = looks[0]
     if _repeated(newest, peer_id) <= _repeated(first, peer_id):
         return None
-    tried = [of_peer(counters([page]), peer_id, *library.ELIGIBLE_ENTRIES) or 0 for page in run]
-    gained = tried[-1] - tried[0]
+    gained = _tried(newest, peer_id) - _tried(first, peer_id)
     if gained <= 0:
         return None
     seconds = (run[-1].at_ms - run[0].at_ms) / 1000
     per_second = gained / max(seconds, library.CACHE_SECONDS)
-    return Retry(pages[-1].server, per_second, seconds, _pace(per_second, tried, newest, peer_id))
-
-
-def _pace(
-    per_second: float, tried: Sequence[int], newest: Counters, peer_id: str
-) -> Literal["loop", "slow", "unclear"]:
-    """A large batch tried once a timeout counts many entries too, but always the same number of them."""
-    if per_second < FAST_PER_SECOND:
-        return "slow"
     read = (of_peer(newest, peer_id, library.READ) or 0) - (of_peer(newest, peer_id, library.FILTERED) or 0)
-    if tried[-1] - tried[0] >= CERTAIN_ATTEMPTS * max(1, min(read, BATCH_ENTRIES)):
-        return "loop"
+    certain = gained >= CERTAIN_ATTEMPTS * max(1, min(read, BATCH_ENTRIES))
+    return Retry(pages[-1].server, per_second, seconds, "loop" if certain else _pace(looks, peer_id))
+
+
+def _tried(found: Counters, peer_id: str, queue: str = "") -> int:
+    """Entries handed over so far, of one queue or of all the peer's."""
+    ours = (key for key in found if key.peer == peer_id and key.name in library.ELIGIBLE_ENTRIES)
+    return sum(found[key] for key in ours if not queue or key.queue == queue)
+
+
+def _pace(looks: Sequence[Counters], peer_id: str) -> Pace:
+    """Of the queue that tries fastest."""
+    queues = {key.queue for key in looks[-1] if key.peer == peer_id}
+    found = {_queue_pace([_tried(look, peer_id, queue) for look in looks]) for queue in queues}
+    order: tuple[Pace, ...] = ("loop", "unclear", "slow")
+    return next(pace for pace in order if pace in found)
+
+
+def _queue_pace(tried: Sequence[int]) -> Pace:
+    """A batch tried once a timeout counts many entries too, but every rise is that batch, once or a few times.
+
+    No rate tells: a loop may have begun a moment before the bean moved, or starve on a busy machine.
+    """
     steps = [after - before for before, after in pairwise(tried) if after > before]
+    if sum(steps) < CERTAIN_ATTEMPTS:
+        return "slow"
     if len(steps) < 2:
         return "unclear"
-    return "slow" if len(set(steps)) == 1 else "loop"
+    batch = min(steps)
+    return "slow" if all(step % batch == 0 and step // batch < CERTAIN_ATTEMPTS for step in steps) else "loop"
 
 
 def _repeated(found: Counters, peer_id: str) -> int:

@@ -56,7 +56,7 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
         *(connection.leaked(peer, source_history) if tries else ()),
         *_unexplained(tries, certain, source),
         *_standstill(peer, source_history),
-        *_slow(peer, source_history),
+        *(_slow(peer, source_history) if not tries else ()),
         *_incompatible(peer, source, tries),
         *divergence.causes(peer_id, source_history, target),
     ]
@@ -154,7 +154,8 @@ def _unexplained(tries: Sequence[Retry], certain: Sequence[Cause], source: Clust
             "permanent error",
             f"{plural(len(fast), 'region server')} in a loop without a pause, and tables and families are there"
             f"{_tried(fast)}",
-            "see 'Encountered error while replicating wal entry' in its log: no right to write (roles/bigtable.user), "
+            f"if something was created there within {duration(library.CACHE_SECONDS)}, look again; else see "
+            "'Encountered error while replicating wal entry' in its log: no right to write (roles/bigtable.user), "
             f"an app profile that is not there, a cell too large, or a row above {count(ROW_MUTATIONS)} cells in one "
             "batch (lower replication.source.nb.capacity)",
         )
