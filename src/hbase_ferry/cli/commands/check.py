@@ -15,7 +15,8 @@ def run(out: Output, config: str) -> ExitCode:
     with opened(config) as ferry:
         service = ferry.service
         view = first_look(service, out, ports=True)
-        gates = service.preview(STEP, view).gates
+        preview = service.preview(STEP, view)
+        gates, said = preview.gates, preview.step.says(view)
         missing, severities = unreached(view), [severity(gate) for gate in gates]
         counts = {word: severities.count(word) for word in ("ok", "warn", "unknown", "block")}
         if out.as_json:
@@ -24,10 +25,12 @@ def run(out: Output, config: str) -> ExitCode:
                 for gate, word in zip(gates, severities, strict=True)
             ]
             out.record({"migration": service.settings.name, "counts": counts, "findings": findings,
-                        "unreached": missing})  # fmt: skip
+                        "says": said, "unreached": missing})  # fmt: skip
         else:
             for gate, word in zip(gates, severities, strict=True):
                 out.line(f"{word:<7}  {gate.name.removeprefix(f'{STEP}.'):<28}  {gate.text}")
+            for text in said:
+                out.line(text)
             out.line(f"{len(gates)} checks: " + ", ".join(f"{n} {word}" for word, n in counts.items()))
     for sentence in missing:
         out.talk(f"not reached: {sentence}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from hbase_ferry.insight.bigtable.checks import BigtableWish, preflight
+from hbase_ferry.insight.bigtable.rollout import rollout
 from hbase_ferry.insight.preflight import Finding, TableWish
 from hbase_ferry.migration.bigtable.names import BigtableContext
 from hbase_ferry.migration.steps.prepare import Preflight
@@ -42,3 +43,8 @@ class BigtablePreflight(Preflight):
             min_free_fraction=settings.gates.min_free_fraction,
             run_id=self.ctx.run_id,
         )
+
+    def says(self, view: View) -> tuple[str, ...]:
+        """Which servers run with library and keys, and which to restart next. hbase-ferry restarts none."""
+        servers = view.source.servers.current
+        return rollout(servers, wish_of(self.ctx)).sentences if servers else ()
