@@ -719,13 +719,23 @@ ensure
   stream.close if stream
 end
 
+# The list of that name in a JSON text.
+def part(text, name, path)
+  found = begin
+    Json.load(text)
+  rescue ArgumentError
+    nil
+  end
+  return found[name] if found.is_a?(Hash) && found[name].is_a?(Array)
+  raise Fault.new(NO_PAGE, "#{path} is not the JSON it should be: it begins with #{text[0, 40].inspect}")
+end
+
 # /conf is long and few of its keys are wanted: where it is written without spaces only their objects are parsed. Inside
 # a JSON text a quote is escaped, so `{"key":"name"` is found nowhere but where it is a key.
 def page_settings(address, keys)
   text = page(address, '/conf?format=json')
   unless text.index('{"key":"')
-    properties = Json.load(text)['properties']
-    raise Fault.new(NO_PAGE, '/conf is not the JSON of a configuration') unless properties.is_a?(Array)
+    properties = part(text, 'properties', '/conf')
     text = properties.map { |p| '{"key":' + Json.text(p['key']) + ',"value":' + Json.dump(p['value']) + '}' }.join(',')
   end
   keys.inject({}) do |found, key|
@@ -737,9 +747,7 @@ def page_settings(address, keys)
 end
 
 def bean(address, name)
-  beans = Json.load(page(address, '/jmx?qry=' + name))['beans']
-  raise Fault.new(NO_PAGE, '/jmx is not the JSON of beans') unless beans.is_a?(Array)
-  beans[0] || {}
+  part(page(address, '/jmx?qry=' + name), 'beans', '/jmx')[0] || {}
 end
 
 def page_metrics(address, wanted)
@@ -790,7 +798,7 @@ on('servers.read', :slow) do |q|
   %w(settings metrics jars).each { |key| strings!(q, key) }
   places = listing(page_places, q['max'])
   till = Time.now.to_f + PAGES_SECONDS
-  items = side_by_side(places['items'], 32) { |name, role, port| server_facts(name, role, port, q, till) }
+  items = side_by_side(places['items'], 64) { |name, role, port| server_facts(name, role, port, q, till) }
   { 'items' => items, 'total' => places['total'] }
 end
 
