@@ -13,6 +13,7 @@ BENCHMARKS = {
     "view_size": "CPU of one poll with 10, 100 and 1,000 region servers",
     "agent": "one read through the running agent against a one-shot JVM",
     "crossing": "a small crossing through the service against one-shot JVMs",
+    "verify": "the comparison of HBase with Bigtable against a plain reading of each side",
 }
 
 

@@ -104,7 +104,7 @@ def test_times_the_target_cannot_hold_become_its_greatest_and_the_newest_version
     assert (state.cells, state.clamped, state.merged) == (2, 2, 1)
 
 
-def test_one_page_is_read_ahead_while_one_is_written_and_no_more() -> None:
+def test_two_pages_are_read_ahead_while_one_is_written_and_no_more() -> None:
     source, target = Shelf("a", plain(100), cut=lambda most: min(most, 10)), Shelf("b", {})
     ahead: list[int] = []
     made, kept = source.made, list[RowPage]()
@@ -116,7 +116,7 @@ def test_one_page_is_read_ahead_while_one_is_written_and_no_more() -> None:
 
     source.made = counting
     copied(copying(), source, target)
-    assert max(ahead) <= 2
+    assert max(ahead) <= 3
 
 
 def test_each_attempt_has_its_own_cursor() -> None:

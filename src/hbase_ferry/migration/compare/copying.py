@@ -9,7 +9,6 @@ out: one that this copy brought would prove nothing about replication. Called by
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from hbase_ferry.insight.format import plural, size
@@ -98,8 +97,7 @@ def copy_piece(job: Copying, proofs: Sequence[Proof]) -> Work | None:
 
 def _one_range(job: Copying, state: CopyState, sides: Mapping[Side, Caller]) -> CopyState:
     reading = Reading(job.table, job.families, values="full", page_rows=PAGE_ROWS, page_bytes=PAGE_BYTES)
-    with ThreadPoolExecutor(1, "copy") as pool:
-        stream = Stream(pool, sides[Side.SOURCE], reading, state.next or "", job.rows_per_range)
+    with Stream(sides[Side.SOURCE], reading, state.next or "", job.rows_per_range) as stream:
         for page in stream.pages():
             state = _one_page(job, state, sides[Side.TARGET], page)
             for key in page.skipped:

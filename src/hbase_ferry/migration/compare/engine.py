@@ -1,6 +1,6 @@
 """The comparison of one range of rows on both sides, and the second look at the rows that differed.
 
-Invariant: a range's memory is bounded by two pages of each side and by the doubts it may find, never by the table; a
+Invariant: a range's memory is bounded by a few pages of each side and by the doubts it may find, never by the table; a
 row counts as different only where it differs in the same way at its first look and once the time a write may
 be under way is over, in a column that stood still on the source. Called by `compare.pieces`.
 """
@@ -54,9 +54,8 @@ def compare_range(sides: Mapping[Side, Caller], reading: Reading, start: str, ro
     Raises AgentError, Unreachable, BadAnswer.
     """
     tally, end = _Tally(reading, max(1, rows // MARKED)), None
-    with ThreadPoolExecutor(2, "compare") as pool:
-        here = Stream(pool, sides[Side.SOURCE], reading, start, rows)
-        there = Stream(pool, sides[Side.TARGET], reading, start, rows)
+    source, target = sides[Side.SOURCE], sides[Side.TARGET]
+    with Stream(source, reading, start, rows) as here, Stream(target, reading, start, rows) as there:
         for key, ours, theirs in pairs(here, there):
             tally.take(key, ours, theirs)
             if len(tally.doubts) >= room:

@@ -1,14 +1,15 @@
-"""One side's rows of a range, page by page in key order, the next page under way while the present one is used.
+"""One side's rows of a range, page by page in key order, the next ones read while the present one is used.
 
-Invariant: of a side never more than two pages are held, whatever the size of the table; rows come in rising key order,
-and an answer in another order is BadAnswer, since a comparison of it would find differences that are none. Called by
-`compare.engine` and `compare.copying`.
+Invariant: of a side never more than `1 + AHEAD` pages are held, whatever the size of the table; rows come in rising
+key order, and an answer in another order is BadAnswer, since a comparison of it would find differences that are none.
+Called by `compare.engine` and `compare.copying`.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, Future
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from hbase_ferry.errors import BadAnswer
@@ -22,6 +23,9 @@ PAGE_ROWS = 1_000
 PAGE_BYTES = 8_000_000
 """Of keys and values, as the store holds them: the most that `rows.scan` takes; a row above four times that is only
 named."""
+
+AHEAD = 2
+"""Pages that are read ahead: the sides take their time in turn, and neither is to wait for the other."""
 
 Cells = tuple[Cell, ...]
 Item = tuple[str, Cells | None]
@@ -66,29 +70,40 @@ def read_page(side: Caller, reading: Reading, start: str, stop: str, rows: int) 
 
 
 class Stream:
-    """At most `rows` rows of one side from `start` on. Iterate once; then `end` is known."""
+    """At most `rows` rows of one side from `start` on, read ahead by a thread that ends with the `with` block. Iterate
+    once."""
 
-    def __init__(self, pool: Executor, side: Caller, reading: Reading, start: str, rows: int) -> None:
-        self._pool, self._side, self._reading = pool, side, reading
-        self._left, self._start = rows, start
+    def __init__(self, side: Caller, reading: Reading, start: str, rows: int) -> None:
+        self._side, self._reading, self._start = side, reading, start
+        self._at: str | None = start
+        self._left = rows
         self.end: str | None = start
         "first key that was not read; None: the table is read to its end. Known once the iteration is over"
-        self._ahead: Future[RowPage] | None = None
-        self._ask(start)
+        self._pool = ThreadPoolExecutor(1, "rows")
+        self._ahead = deque(self._pool.submit(self._read) for _ in range(AHEAD))
 
-    def _ask(self, start: str) -> None:
-        rows = min(self._reading.page_rows, self._left)
-        self._ahead = self._pool.submit(read_page, self._side, self._reading, start, "", rows)
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._at = None
+        self._pool.shutdown(cancel_futures=True)
+
+    def _read(self) -> RowPage | None:
+        """The next page; None: there is none. Only the stream's own thread is here."""
+        start, self._at = self._at, None
+        if start is None or self._left <= 0:
+            return None
+        page = read_page(self._side, self._reading, start, "", min(self._reading.page_rows, self._left))
+        self._left -= len(page.rows) + len(page.skipped)
+        self._at = page.next
+        return page
 
     def pages(self) -> Iterator[RowPage]:
         """The pages; asking for one lets go of the one before."""
-        while (ahead := self._ahead) is not None:
-            page, self._ahead = ahead.result(), None
-            del ahead
-            self._left -= len(page.rows) + len(page.skipped)
+        while (page := self._ahead.popleft().result()) is not None:
+            self._ahead.append(self._pool.submit(self._read))
             self.end = page.next
-            if page.next is not None and self._left > 0:
-                self._ask(page.next)
             yield page
             del page
 
