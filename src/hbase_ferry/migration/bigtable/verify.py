@@ -12,6 +12,7 @@ from typing import Any
 from hbase_ferry.insight.format import count
 from hbase_ferry.migration.bigtable import beam
 from hbase_ferry.migration.bigtable.names import BigtableContext
+from hbase_ferry.migration.bigtable.repairs import cbt_delete
 from hbase_ferry.migration.compare.pieces import CompareState, Comparison, compare_piece, compare_state
 from hbase_ferry.migration.compare.report import report
 from hbase_ferry.migration.context import hash_directory
@@ -94,7 +95,12 @@ class CellVerify(InstanceVerify):
         share = "every row" if self.final else f"{self.ctx.bigtable.compare.live_share:.0%} of the rows"
         state = self.state(view)
         plan = f"reads {share} of {self.lane} on both sides: every cell, version and time; changes nothing"
-        return (plan, *(report(self.lane, state) if state.begun else ()))
+        return (plan, *(self.report(state) if state.begun else ()))
+
+    def report(self, state: CompareState) -> tuple[str, ...]:
+        """What was found, with keys and the repair of each class."""
+        own = self.ctx.bigtable
+        return report(self.lane, state, cbt_delete(own.project, own.instance, self.lane))
 
     def waiting_for(self, view: View) -> str | None:
         if self.state(view).done:
@@ -114,8 +120,7 @@ class CellVerify(InstanceVerify):
             return None
         if self.acceptance(found) in view.waivers and not state.broken_off:
             return None
-        lines = report(self.lane, state)
-        return f"{lines[0]}. See the report; repair, or accept gate {self.acceptance(found)} with a reason"
+        return f"{self.report(state)[0]}. See the report; repair, or accept gate {self.acceptance(found)} with a reason"
 
     def retries(self, view: View) -> tuple[str, ...]:
         return (self.attempt(view, "compare").rsplit("-", 1)[0],) if self.failure(view) else ()
