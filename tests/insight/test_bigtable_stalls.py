@@ -349,6 +349,19 @@ def test_queues_of_dead_servers_and_servers_without_a_queue_are_gaps() -> None:
     assert f"without a queue of peer ferry: {RS2}" in named([dark])["replication gap"].evidence
 
 
+def test_servers_get_a_few_heartbeats_to_show_the_queue_of_a_new_peer() -> None:
+    def dark(seconds: float, **more: object) -> ClusterView:
+        seen = look(seconds, page(seconds), **more)  # type: ignore[arg-type]
+        return dataclasses.replace(seen, load=Observed(load(T0 + seconds, servers=(RS1,)), T0 + seconds))
+
+    before, after = dark(0, peers=[bigtable_peer("other")]), dark(3)
+    assert named([before, after]) == {}
+    assert "without a queue" in named([before, after, dark(10)])["replication gap"].evidence
+    held = look(0, page(0), queues=[queue()])
+    assert named([held, dark(3)]) == {}
+    assert "without a queue" in named([held, dark(3), dark(10)])["replication gap"].evidence
+
+
 def test_no_history_and_no_such_peer_have_no_cause() -> None:
     assert causes("ferry", [], instance()) == ()
     assert causes("nobody", looks(metrics()), instance()) == ()

@@ -1,4 +1,7 @@
-"""A migration on the embedded pair, taken up again as often as a test likes: same clusters, same journal."""
+"""A migration on the embedded pair, taken up again as often as a test likes: same clusters, same journal.
+
+The settings' target decides what the pair is: two clusters, or a cluster and a Bigtable instance.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,25 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from hbase_ferry.cluster.client import Cluster
 from hbase_ferry.cluster.simulator.clock import SteppingClock
 from hbase_ferry.cluster.simulator.embedded import demo_settings, embedded_pair
+from hbase_ferry.cluster.simulator.embedded_bigtable import (
+    BIGTABLE,
+    CUSTOMERS,
+    demo_bigtable_settings,
+    embedded_bigtable,
+)
+from hbase_ferry.cluster.simulator.instance import InstanceTable
+from hbase_ferry.cluster.simulator.instance_wire import SimulatedInstanceWire
 from hbase_ferry.cluster.simulator.rows import compare
+from hbase_ferry.cluster.simulator.scanning import ordered
+from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.cluster.simulator.wire import SimulatedWire
 from hbase_ferry.cluster.wire import Wire
+from hbase_ferry.migration.bigtable.settings import BackfillSettings, CompareSettings
 from hbase_ferry.migration.journal import Journal
 from hbase_ferry.migration.service import MigrationService
 from hbase_ferry.migration.settings import Settings
@@ -28,8 +43,9 @@ class Crossing:
 
     def __init__(self, folder: Path, settings: Settings | None = None, seed: int = 7) -> None:
         self.clock = SteppingClock(START)
-        self.world = embedded_pair(seed, self.clock)
         self.settings = settings or demo_settings()
+        pair = embedded_bigtable if self.settings.target.kind == "bigtable" else embedded_pair
+        self.world = pair(seed, self.clock)
         self.folder, self.run_id = folder, "00c0de"
         self.wrap: Callable[[Side, Wire], Wire] = lambda _side, wire: wire
 
@@ -48,7 +64,9 @@ class Crossing:
         return service
 
     def _wire(self, side: Side) -> Wire:
-        return self.wrap(side, SimulatedWire(self.world, side))
+        if side in self.world.clusters:
+            return self.wrap(side, SimulatedWire(self.world, side))
+        return self.wrap(side, SimulatedInstanceWire(self.world))
 
     def _follow(self, event: Event) -> None:
         if event.kind is EventKind.STEP_STARTED and event.step == "stop-writers":
@@ -63,8 +81,29 @@ class Crossing:
 
     def differences(self, table: str = ORDERS) -> int:
         """Rows that differ between the simulated tables themselves, whatever any tool says."""
-        source, target = (self.world.clusters[side].tables[table].rows for side in Side)
-        return len(compare(source, target, target.families).rows)
+        here = self.world.clusters[Side.SOURCE].tables[table]
+        if self.world.instance is not None:
+            return len(unlike(here, self.world.instance.tables[table]))
+        there = self.world.clusters[Side.TARGET].tables[table].rows
+        return len(compare(here.rows, there, there.families).rows)
+
+
+def unlike(here: SimTable, there: InstanceTable) -> list[bytes]:
+    """Keys of the rows whose newest cells differ. Older ones stay in the instance until it collects its garbage."""
+    ours = {
+        key: cells
+        for key, row in ordered(here)
+        if (cells := [(f, q, ms * 1000, value) for f, q, ms, value in here.rows.shown(row, tuple(there.families))])
+    }
+    theirs = {key: sorted(cells) for key, cells in there.scan(b"", b"", (), 1)}
+    return sorted(key for key in {*ours, *theirs} if ours.get(key) != theirs.get(key))
+
+
+def bigtable_settings(*tables: str, **bigtable: Any) -> Settings:
+    """A migration to the instance in ranges small enough that there are several; no table named: the small one."""
+    backfill, compared = BackfillSettings(rows_per_range=700), CompareSettings(rows_per_range=300)
+    own = dataclasses.replace(BIGTABLE, **{"backfill": backfill, "compare": compared, **bigtable})
+    return demo_bigtable_settings(tables=tables or (CUSTOMERS,), bigtable=own)
 
 
 def run(service: MigrationService, until: str = "") -> list[Event]:

@@ -26,10 +26,12 @@ from hbase_ferry.insight.queues import (
 from hbase_ferry.insight.versions import idle_backoff, rich_source_load
 from hbase_ferry.model.cluster import ClusterView, Peer, ReplicationQueue
 
-__all__ = ["PeerState", "PeerTruth", "dark_servers", "judge_peer"]
+__all__ = ["PeerState", "PeerTruth", "dark_servers", "judge_peer", "lasting_dark_servers"]
 
 WATCH_SECONDS = 330.0
 """How far back a verdict looks: a sleeping reader (300 s) must be told from a stuck one."""
+DARK_SECONDS = 10.0
+"""How long a server may be without a new peer's queue: a few heartbeats."""
 MAX_EVIDENCE = 6
 _BADNESS = (PeerState.STALLED, PeerState.UNKNOWN, PeerState.CATCHING_UP, PeerState.IDLE, PeerState.DISABLED)
 
@@ -68,6 +70,17 @@ def dark_servers(view: ClusterView, peer_id: str) -> tuple[str, ...]:
     holding = {queue.server for queue in view.queues(peer_id)}
     live = view.identity.current.servers if view.identity.current else heard
     return tuple(server for server in live if server not in holding)
+
+
+def lasting_dark_servers(history: Sequence[ClusterView], peer_id: str) -> tuple[str, ...]:
+    """`dark_servers` of the newest view, without those that a look DARK_SECONDS ago or later showed otherwise: a new
+    peer's queues, and a new server's, are in the next heartbeats."""
+    dark, since = dark_servers(history[-1], peer_id), (history[-1].load.at or 0) - DARK_SECONDS
+    for older in history[:-1]:
+        if older.load.current is not None and (older.load.at or 0) > since:
+            absent = older.peers.current is not None and older.peer(peer_id) is None
+            dark = () if absent else tuple(server for server in dark if server in dark_servers(older, peer_id))
+    return dark
 
 
 def judge_peer(

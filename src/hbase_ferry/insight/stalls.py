@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hbase_ferry.insight.format import plural
-from hbase_ferry.insight.lag import PeerState, dark_servers, judge_peer
+from hbase_ferry.insight.lag import PeerState, judge_peer, lasting_dark_servers
 from hbase_ferry.model.cluster import ClusterView, Peer, Table
 
 
@@ -127,7 +127,7 @@ def _queues(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
     view = history[-1]
     if view.load.current is None or view.identity.current is None:
         return
-    dark = dark_servers(view, peer.id)
+    dark = lasting_dark_servers(history, peer.id)
     if dark:
         yield Cause(
             "region server dark",

@@ -12,7 +12,7 @@ from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.counters import by_server, counters, left_behind, of_peer
 from hbase_ferry.insight.bigtable.pages import read, value
 from hbase_ferry.insight.format import plural
-from hbase_ferry.insight.lag import dark_servers
+from hbase_ferry.insight.lag import lasting_dark_servers
 from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.model.cluster import ClusterView
 
@@ -23,7 +23,7 @@ def causes(peer_id: str, history: Sequence[ClusterView], target: ClusterView) ->
         return
     yield from _routing(history[-1], target)
     yield from _dropped(peer_id, history[-1])
-    yield from _gaps(peer_id, history[-1])
+    yield from _gaps(peer_id, history)
 
 
 def _routing(source: ClusterView, target: ClusterView) -> Iterator[Cause]:
@@ -50,7 +50,8 @@ def _dropped(peer_id: str, source: ClusterView) -> Iterator[Cause]:
         )
 
 
-def _gaps(peer_id: str, source: ClusterView) -> Iterator[Cause]:
+def _gaps(peer_id: str, history: Sequence[ClusterView]) -> Iterator[Cause]:
+    source = history[-1]
     remedy = "HBase's replication may lose edits there: the comparison before the cutover decides, and repairs"
     identity = source.identity.current
     if source.load.current is None or identity is None:
@@ -61,7 +62,7 @@ def _gaps(peer_id: str, source: ClusterView) -> Iterator[Cause]:
         for key in counters(source.servers.current or ())
         if key.peer == peer_id and key.recovered and key.name == library.LOG_QUEUE and key.queue not in recovered
     ]
-    dark = dark_servers(source, peer_id)
+    dark = lasting_dark_servers(history, peer_id)
     if dark:
         text = f"{plural(len(dark), 'live region server')} without a queue of peer {peer_id}: {', '.join(dark[:3])}"
         yield Cause("replication gap", f"{text}; what they write is not kept for Bigtable", remedy)

@@ -13,13 +13,17 @@ from hbase_ferry.insight.format import duration
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable.losses import counters_now, dry_run_losses
 from hbase_ferry.migration.bigtable.names import DRY_RUN, BigtableContext
-from hbase_ferry.migration.bigtable.peer import add_endpoint_peer
+from hbase_ferry.migration.bigtable.peer import START_SECONDS, add_endpoint_peer
 from hbase_ferry.migration.bigtable.tables import schema_gate
+from hbase_ferry.migration.context import standing
 from hbase_ferry.migration.core import Action, Effect, Gate, Progress, Risk
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.migration.steps.prepare import Scope
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.view import Proof, View
+
+COUNTING = "dry-run-counts"
+"""Kind of the proof that the dry-run peer was seen to run on every server."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +62,24 @@ class DryRun(FerryStep):
             f"peer {peer}: it shipped nothing, nothing is lost with it",
         )
 
+    def idle(self, view: View) -> str | None:
+        """Why the peer does not count everywhere; None: it does."""
+        queues = view.source.queues(self.ctx.dry_peer_id)
+        if not queues:
+            return f"no queue of {self.ctx.dry_peer_id} was seen on {self.name(Side.SOURCE)}"
+        servers = sorted({queue.server for queue in queues if queue.running is False})
+        if not servers:
+            return None
+        return (
+            f"the dry-run peer does not run on {', '.join(servers[:3])}: with a CONFIG the library finds its keys only "
+            f"in core-site.xml. Undo step dry-run, then put the google.bigtable.* keys there and restart the servers, "
+            f"or set dry_run: false"
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class AddDryRunPeer(DryRun):
-    """Adds the dry-run peer and lets it read."""
+    """Adds the dry-run peer, lets it read and sees it start on every server."""
 
     def effects(self, view: View) -> tuple[Effect, ...]:
         identity, peer = view.source.identity.current, view.source.peer(self.ctx.dry_peer_id)
@@ -90,6 +108,23 @@ class AddDryRunPeer(DryRun):
         before = counters_now(view, self.ctx.dry_peer_id)
         return Proof("before-dry-run", self.ctx.dry_peer_id, view.at, before, "the library's counters before it")
 
+    def waiting_for(self, view: View) -> str | None:
+        if standing(view, COUNTING, self.ctx.dry_peer_id, self.id):
+            return None
+        return self.idle(view) or "it runs on every server; not yet on record"
+
+    def proves(self, view: View) -> Proof | None:
+        if self.idle(view):
+            return None
+        return Proof(COUNTING, self.ctx.dry_peer_id, view.at, {}, f"{self.ctx.dry_peer_id} counts from now on")
+
+    def failure(self, view: View) -> str | None:
+        before, peer = view.proof("before-dry-run", self.ctx.dry_peer_id), view.source.peer(self.ctx.dry_peer_id)
+        if before is None or peer is None or view.at - before.at < START_SECONDS:
+            return None
+        counting = standing(view, COUNTING, self.ctx.dry_peer_id, self.id)
+        return None if counting else self.idle(view)
+
     def undo(self, view: View) -> tuple[Action, ...]:
         return () if view.source.peer(self.ctx.dry_peer_id) is None else (self.removal(),)
 
@@ -99,44 +134,34 @@ class CountIncompatible(DryRun):
     """Waits until the dry-run peer has read for its time on every server, and puts on record what it counted."""
 
     def waiting_for(self, view: View) -> str | None:
-        return self._wait(view) if self.result(view) is None else None
+        return None if self.result(view) else self._wait(view) or "every server counted for its time"
 
     def _wait(self, view: View) -> str | None:
-        before = view.proof("before-dry-run", self.ctx.dry_peer_id)
-        queues = view.source.queues(self.ctx.dry_peer_id)
-        if before is None or not queues:
-            return f"no queue of {self.ctx.dry_peer_id} was seen on {self.name(Side.SOURCE)}"
-        idle = sorted({queue.server for queue in queues if queue.running is False})
-        if idle:
-            return (
-                f"the dry-run peer does not run on {', '.join(idle[:3])}: with a CONFIG the library finds its keys "
-                f"only in core-site.xml. Put the google.bigtable.* keys there and restart the servers, "
-                f"or set dry_run: false"
-            )
-        waited, wanted = view.at - before.at, self.ctx.bigtable.dry_run_seconds
+        begun, idle = view.proof(COUNTING, self.ctx.dry_peer_id), self.idle(view)
+        if begun is None or idle:
+            return idle or "the dry run has not begun"
+        waited, wanted = view.at - begun.at, self.ctx.bigtable.dry_run_seconds
         if waited < wanted:
             return f"the dry run has counted for {duration(waited)} of {duration(wanted)}"
-        return "every server counted for its time" if view.source.servers.current is not None else "no counters seen"
+        return None if view.source.servers.current is not None else "no counters seen"
 
     def proves(self, view: View) -> Proof | None:
-        before = view.proof("before-dry-run", self.ctx.dry_peer_id)
-        queues = view.source.queues(self.ctx.dry_peer_id)
-        ran = bool(queues) and all(queue.running is not False for queue in queues)
-        if before is None or not ran or view.source.servers.current is None:
+        if self._wait(view) is not None:
             return None
-        if view.at - before.at < self.ctx.bigtable.dry_run_seconds:
-            return None
-        counted = [loss.text for loss in dry_run_losses(self.ctx, view, before.basis)]
+        counted = self._counted(view)
         basis = {f"line.{n}": text for n, text in enumerate(counted)}
         return Proof("dry-run", self.ctx.dry_peer_id, view.at, basis, "; ".join(counted) or "nothing incompatible")
 
-    def progress(self, view: View) -> Progress | None:
+    def _counted(self, view: View) -> list[str]:
         before = view.proof("before-dry-run", self.ctx.dry_peer_id)
-        if before is None:
+        return [loss.text for loss in dry_run_losses(self.ctx, view, before.basis if before else {})]
+
+    def progress(self, view: View) -> Progress | None:
+        begun = view.proof(COUNTING, self.ctx.dry_peer_id)
+        if begun is None:
             return None
-        counted = [loss.text for loss in dry_run_losses(self.ctx, view, before.basis)]
         wanted = int(self.ctx.bigtable.dry_run_seconds)
-        return Progress(min(wanted, int(view.at - before.at)), wanted, "seconds", "; ".join(counted))
+        return Progress(min(wanted, int(view.at - begun.at)), wanted, "seconds", "; ".join(self._counted(view)))
 
 
 @dataclass(frozen=True, kw_only=True)

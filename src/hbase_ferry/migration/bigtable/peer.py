@@ -22,6 +22,9 @@ from hbase_ferry.migration.steps.prepare import AddPeer, Queues
 from hbase_ferry.model.cluster import Peer, Side
 from hbase_ferry.model.view import Proof, View
 
+START_SECONDS = 60.0
+"""How long a new peer's endpoint may take to start on every region server: heartbeats, and one connection each."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RollWals(FerryStep):
@@ -119,10 +122,17 @@ class RunningQueues(Queues):
         if text and idle and not self.dark(view):
             return (
                 f"the endpoint of {self.ctx.peer_id} does not run on {plural(len(idle), 'region server')}, "
-                f"{', '.join(idle[:3])}: they lack the library or its keys, and abort when their retries are over; "
-                f"see the peer's causes"
+                f"{', '.join(idle[:3])}: they lack the library or its keys, and abort when their retries are over. "
+                f"See the peer's causes; repair and restart these servers, or undo step add-peer"
             )
         return text
+
+    def failure(self, view: View) -> str | None:
+        """An endpoint that has not started for that long does not start by itself."""
+        added = view.proof("holding", self.ctx.peer_id)
+        if added is None or view.at - added.at < START_SECONDS or not self.idle(view):
+            return None
+        return self.waiting_for(view)
 
     def proves(self, view: View) -> Proof | None:
         return None if self.idle(view) else super().proves(view)
