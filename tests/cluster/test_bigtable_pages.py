@@ -8,7 +8,8 @@ from google.cloud.bigtable_v2.types import ReadRowsResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hbase_ferry.cluster.bigtable.pages import Page, ReadCell, RowMerger, size_of
+from hbase_ferry.cluster.bigtable.merging import RowMerger
+from hbase_ferry.cluster.pages import Page, ReadCell, size_of
 
 Rows = list[tuple[bytes, list[ReadCell]]]
 

@@ -17,8 +17,9 @@ from hbase_ferry.cluster.bigtable import answers
 from hbase_ferry.cluster.bigtable.calls import Ask
 from hbase_ferry.cluster.bigtable.clients import Clients
 from hbase_ferry.cluster.bigtable.library import DATA, EXCEPTIONS, library
-from hbase_ferry.cluster.bigtable.pages import Page, RowMerger
+from hbase_ferry.cluster.bigtable.merging import RowMerger
 from hbase_ferry.cluster.bigtable.requests import SentCell, SentRow
+from hbase_ferry.cluster.pages import Page
 from hbase_ferry.model.event import Json
 
 ENTRY_CELLS = 20_000

@@ -14,8 +14,8 @@ from typing import Any
 from hbase_ferry.cluster.bigtable import answers
 from hbase_ferry.cluster.bigtable.calls import Ask
 from hbase_ferry.cluster.bigtable.identity import PERMISSIONS, identity_of
-from hbase_ferry.cluster.bigtable.pages import Page, size_of
 from hbase_ferry.cluster.bigtable.requests import checked
+from hbase_ferry.cluster.pages import Page, size_of
 from hbase_ferry.cluster.simulator.instance import InstanceTable, SimInstance
 from hbase_ferry.cluster.simulator.world import World
 from hbase_ferry.errors import AgentError, DeadlineExceeded, Unreachable

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from heapq import merge
 from typing import Any
 
-from hbase_ferry.cluster.bigtable.pages import Page, size_of
+from hbase_ferry.cluster.pages import Page, size_of
 from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.model.event import Json
 
