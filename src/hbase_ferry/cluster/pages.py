@@ -1,8 +1,8 @@
 """A page of whole rows as the wire answers it: cells in order, digests, sizes, where it ends, what was too large.
 
-The Bigtable client, the simulated instance and the simulated clusters build their `rows.scan` answers with this. A row's size is its key plus
-qualifier and value of each of its cells. Invariant: a page holds at most `max_rows` rows and ends with the row that
-brings it to `max_bytes`; a row above `SKIP` times that is only named.
+The Bigtable client, the simulated instance and the simulated clusters build their `rows.scan` answers with this. A
+row's size is its key plus qualifier and value of each of its cells. Invariant: a page holds at most `max_rows` rows and
+ends with the row that brings it to `max_bytes`; a row above `SKIP` times that is only named.
 """
 
 from __future__ import annotations
