@@ -75,4 +75,4 @@ def test_the_schema_translator_is_named_for_who_prefers_it() -> None:
     ferry = wiring.build(demo_bigtable_settings(), clock=clock, world=embedded_bigtable(7, clock))
     said = ferry.service.plan.step("table:orders").says(ferry.service.observe())
     ferry.close()
-    assert "-Dgoogle.bigtable.table.filter=orders" in said[0] and "gate target.foreign" in said[0]
+    assert "-Dgoogle.bigtable.table.filter=orders" in said[0] and "gate target.foreign.orders" in said[0]

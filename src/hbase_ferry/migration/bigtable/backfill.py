@@ -12,10 +12,9 @@ from typing import Any
 from hbase_ferry.insight.format import count, size
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable import beam
-from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, copy_subject
+from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, copy_subject, history_basis
 from hbase_ferry.migration.bigtable.tables import schema_gate
 from hbase_ferry.migration.compare.copying import Copying, CopyState, copy_piece, copy_state
-from hbase_ferry.migration.context import generation
 from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
 from hbase_ferry.migration.steps.base import FerryStep, lost_gates
 from hbase_ferry.migration.steps.history import TakeSnapshot
@@ -42,7 +41,7 @@ class Backfill(FerryStep):
 
     def copied(self, view: View, note: str) -> Proof:
         """The history is there."""
-        return Proof("backfilled", self.lane, view.at, {"generation": str(generation(view))}, note)
+        return Proof("backfilled", self.lane, view.at, history_basis(view, self.lane), note)
 
 
 @dataclass(frozen=True, kw_only=True)

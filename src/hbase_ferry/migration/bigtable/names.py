@@ -42,7 +42,12 @@ class BigtableContext(Context):
     @property
     def dry_peer_id(self) -> str:
         """The dry-run peer's own id: an id that was used once keeps its counters until the servers restart."""
-        return f"{self.peer_id}_dry"
+        return dry_peer(self.peer_id)
+
+    def base(self, view: View, kind: str, table: str) -> str:
+        """As `Context.base`; another one for a table that was created again, since its first history is lost."""
+        times = creations(view, table)
+        return super().base(view, f"{kind}-t{times}" if times > 1 else kind, table)
 
     def endpoint(self, major: int) -> str:
         """The endpoint class for that HBase line."""
@@ -54,12 +59,33 @@ def copy_subject(ctx: Context, view: View, table: str) -> str:
     return ctx.job(view, "copy", table)
 
 
+def dry_peer(peer_id: str) -> str:
+    """The id of the dry run's peer."""
+    return f"{peer_id}_dry"
+
+
 def instance_path(settings: BigtableSettings) -> str:
     """The instance as Google's API names it."""
     return f"projects/{settings.project}/instances/{settings.instance}"
 
 
+def creations(view: View, table: str) -> int:
+    """How often this migration got the target's table: accepted as it was, or seen absent and created."""
+    created = sum((proof.kind, proof.subject) == ("before-table", table) for proof in view.proofs)
+    return created + (foreign_gate(table) in view.waivers)
+
+
+def foreign_gate(table: str) -> str:
+    """Name of the gate that accepts a table which was there before; of this one alone."""
+    return f"target.foreign.{table}"
+
+
+def history_basis(view: View, table: str) -> dict[str, str]:
+    """What a copied history belongs to: the peer that holds the writes back, and the table it was copied into."""
+    return {"generation": str(generation(view)), "creation": str(creations(view, table))}
+
+
 def backfilled(view: View, table: str) -> bool:
     """Whether the table's history was copied for the peer that holds its writes back, into the table as it is."""
     proof = standing(view, "backfilled", table, f"table:{table}")
-    return proof is not None and proof.basis.get("generation") == str(generation(view))
+    return proof is not None and proof.basis == history_basis(view, table)

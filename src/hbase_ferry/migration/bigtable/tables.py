@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable import beam, schema
-from hbase_ferry.migration.bigtable.names import BigtableContext, instance_path
+from hbase_ferry.migration.bigtable.names import BigtableContext, foreign_gate, instance_path
 from hbase_ferry.migration.context import standing
 from hbase_ferry.migration.core import Action, Effect, Gate, Risk
 from hbase_ferry.migration.steps.base import FerryStep
@@ -87,11 +87,11 @@ class TargetTable(FerryStep):
             return ()
         return (
             Gate(
-                "target.foreign",
+                foreign_gate(self.lane),
                 False,
                 f"table {self.lane} exists in {instance_path(self.ctx.bigtable)} and this migration did not create it: "
-                f"rows that lie in it would look like differences. Drop it, or accept gate target.foreign with a "
-                f"reason if it is empty and meant for this migration",
+                f"rows that lie in it would look like differences. Drop it, or accept gate {foreign_gate(self.lane)} "
+                f"with a reason if it is empty and meant for this migration",
                 waivable=True,
             ),
         )
@@ -107,7 +107,7 @@ class TargetTable(FerryStep):
             return ()
         return (
             f"Google's schema translator does the same, run by you before this step: {commands.line(argv)}; "
-            "then accept gate target.foreign",
+            f"then accept gate {foreign_gate(self.lane)}",
         )
 
     def created(self, view: View) -> bool:
@@ -118,7 +118,8 @@ class TargetTable(FerryStep):
         if view.target.tables.current is None or view.target.table(self.lane) is not None:
             return None
         note = f"{instance_path(self.ctx.bigtable)} had no table {self.lane} before"
-        return Proof("before-table", self.lane, view.at, {}, note)
+        # on record anew each time: a table that was lost and is created again is another one, without the history
+        return Proof("before-table", self.lane, view.at, {"generation": f"{view.at:.3f}"}, note)
 
     def disowned(self, action: Action, refusal: str, at: float) -> Proof | None:
         """A refused creation made nothing: a table that appears later is somebody else's."""
@@ -129,11 +130,11 @@ class TargetTable(FerryStep):
     def done(self, view: View) -> bool | None:
         """An existing table of somebody else is not done until it is accepted, whatever it looks like."""
         found = super().done(view)
-        accepted = self.created(view) or "target.foreign" in view.waivers
+        accepted = self.created(view) or foreign_gate(self.lane) in view.waivers
         return False if found and not accepted and not self.superseded(view) else found
 
     def waiting_for(self, view: View) -> str | None:
-        accepted = self.created(view) or "target.foreign" in view.waivers
+        accepted = self.created(view) or foreign_gate(self.lane) in view.waivers
         return None if accepted else f"table {self.lane} was there before and is not accepted yet"
 
     def begun(self, view: View) -> bool:
