@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hbase_ferry.insight.bigtable import library, stalls
+from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.migration.bigtable.losses import remember
+from hbase_ferry.migration.bigtable.names import dry_peer
 from hbase_ferry.migration.bigtable.plan import bigtable_plan
 from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.targets import TargetKind
-from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.watch import Watch
 
 PARTS = ("identity", "tables")
@@ -18,7 +21,13 @@ PARTS = ("identity", "tables")
 
 def bigtable() -> TargetKind:
     """The entry."""
-    return TargetKind("bigtable", bigtable_plan, PARTS, stalls.causes, jobs=False, watch=watch, remember=remember)
+    return TargetKind("bigtable", bigtable_plan, PARTS, causes, jobs=False, watch=watch, remember=remember)
+
+
+def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterView) -> tuple[Cause, ...]:
+    """Of the migration's peer, and of its dry run's where that one is there."""
+    both = (stalls.causes(each, source_history, target) for each in (peer_id, dry_peer(peer_id)))
+    return tuple(dict.fromkeys(cause for found in both for cause in found))
 
 
 def watch(asked: Watch, side: Side, settings: Settings) -> Watch:

@@ -1,0 +1,290 @@
+"""Trouble on real servers: what Google's endpoint runs into, and what the product says of it, poll by poll.
+
+Each test provokes it, waits until the servers themselves show it, and gives the product two polls to be right: words,
+state, ledger and gates. Then it heals, and within two polls the product says so. The order saves restarts: what keeps
+an endpoint from starting comes last, with three restarts of one region server.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from trouble import WORKS, Seen, Troubled
+from waiting import wait_until
+
+from hbase_ferry.errors import ConfigError
+from hbase_ferry.insight.bigtable import library
+from hbase_ferry.insight.lag import PeerState
+from hbase_ferry.migration.config import parse
+from hbase_ferry.migration.core import StepState
+from lab import BigtableLab
+
+pytestmark = pytest.mark.lab
+
+DROPPED = {"dropped mutations"}
+"""What stays among the causes once something was dropped: it stops nothing, and the sides differ for good."""
+UNREACHABLE = "target unreachable"
+
+
+@pytest.fixture(scope="module")
+def live(bigtable_lab: BigtableLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Troubled]:
+    """A table that crosses: its peer has caught up, and five writes a second go on."""
+    crossing = Troubled(bigtable_lab, tmp_path_factory.mktemp("live"), "live")
+    try:
+        crossing.until("caught-up")
+        crossing.workload.start(rate=5)
+        yield crossing
+    finally:
+        crossing.close()
+
+
+@pytest.fixture(scope="module")
+def restarted(bigtable_lab: BigtableLab) -> Iterator[Callable[[str], None]]:
+    """Restarts the second region server with the library's keys elsewhere: core-site, hbase-site or none."""
+    running = ["core-site"]
+
+    def restart(keys: str) -> None:
+        bigtable_lab.configure(keys=keys)
+        running.append(keys)
+        bigtable_lab.source.kill("server2")
+        bigtable_lab.source.restart()
+
+    yield restart
+    if running[-1] != "core-site":
+        restart("core-site")
+
+
+def lost(seen: Seen) -> dict[str, int]:
+    """Losses by kind, without the family deletes that any deleteRow becomes."""
+    return {kind: loss.count for kind, loss in seen.losses.items() if kind != "converted"}
+
+
+def works(seen: Seen) -> bool:
+    """Nothing stops the peer, and nothing of the schema keeps it from being enabled."""
+    schema = [why for why in seen.closed["enable-peer"] if "spin" in why or "not seen" in why]
+    return set(seen.causes) <= DROPPED and seen.truth.state in WORKS and not schema
+
+
+def test_what_the_library_drops_or_clamps_closes_the_cutover_until_it_is_accepted(live: Troubled) -> None:
+    before = live.comes_to("a peer that keeps up", works)
+    assert not lost(before) and not before.causes and not before.closed["stop-writers"]
+    live.workload.incompatible()
+    seen = live.says(
+        "two mutations dropped, two clamped",
+        lambda: live.counter(library.DROPPED) == 2 and live.counter(library.FUTURE_PUTS) == 4,
+        lambda seen: lost(seen) == {"dropped": 2, "timestamp-overflow": 2, "future-puts": 4},
+    )
+    assert set(seen.causes) == DROPPED and "dropped 2 mutations" in seen.causes["dropped mutations"].evidence
+    assert seen.truth.state in WORKS, seen.truth.text
+    dropped, clamped = seen.closed["stop-writers"]
+    assert dropped.startswith("2 mutations that Bigtable cannot do were dropped") and "accept loss.dropped.2" in dropped
+    assert clamped.startswith("2 puts carry a time that does not fit Bigtable")
+    assert {dropped, clamped} <= set(seen.closed["switch"])
+    for gate in ("loss.dropped.2", "loss.timestamp-overflow.2"):
+        live.service.waive(gate, "these rows are known")
+    assert not live.seen().closed["stop-writers"]
+
+
+def test_what_is_lost_after_something_was_accepted_closes_the_cutover_again(live: Troubled) -> None:
+    live.workload.incompatible("overflow")
+    seen = live.says(
+        "two more puts clamped",
+        lambda: live.counter(library.OVERFLOW) == 4,
+        lambda seen: lost(seen) == {"dropped": 2, "timestamp-overflow": 4, "future-puts": 7},
+    )
+    (again,) = seen.closed["stop-writers"]
+    assert again.startswith("4 puts carry a time") and "accept loss.timestamp-overflow.4" in again
+    live.service.waive("loss.timestamp-overflow.4", "these rows are known")
+    assert not live.seen().closed["stop-writers"]
+
+
+def test_a_target_that_hangs_is_no_missing_table_and_goes_on_by_itself(live: Troubled) -> None:
+    emulator, table = live.lab.emulator, f"table:{live.table}"
+    emulator.freeze()
+    try:
+        seen = live.says(
+            "a look at the target that nobody answered",
+            lambda: live.service.view.target.tables.error,
+            lambda seen: next(iter(seen.causes)) == UNREACHABLE,
+        )
+        assert "does not answer hbase-ferry either" in seen.causes[UNREACHABLE].evidence
+        assert seen.steps[table].state is StepState.UNKNOWN, "what was not seen is not missing"
+        assert any("not seen on both sides" in why for why in seen.closed["enable-peer"])
+        seen = live.comes_to(
+            "a stall", lambda seen: seen.truth.state is PeerState.STALLED and "target hung" in seen.causes, 30
+        )
+        assert "nothing was shipped for" in seen.truth.text
+        assert "once a client timeout (10 s)" in seen.causes["target hung"].evidence
+        assert not {"table missing", "permanent error"} & set(seen.causes)
+        shipped = live.ships()
+    finally:
+        emulator.thaw()
+    seen = live.says("shipping again", lambda: shipped() and not live.service.view.target.tables.error, works)
+    assert seen.steps[table].state is StepState.DONE
+
+
+def test_an_emulator_that_comes_back_empty_lacks_the_table_and_then_a_family(live: Troubled) -> None:
+    emulator, table = live.lab.emulator, f"table:{live.table}"
+    emulator.kill()
+    seen = live.says("a refused target", lambda: not emulator.running, lambda seen: UNREACHABLE in seen.causes)
+    assert "table missing" not in seen.causes
+    seen = live.comes_to("a stall", lambda seen: seen.truth.state is PeerState.STALLED)
+    assert next(iter(seen.causes)) == UNREACHABLE and "table missing" not in seen.causes
+    emulator.restart()
+
+    seen = live.says("a loop", live.tries(), lambda seen: _spins(seen, "table missing"))
+    assert f"lab-bigtable has no table {live.table}" in seen.causes["table missing"].evidence
+    assert any(f"has no table {live.table}: the peer would spin" in why for why in seen.closed["enable-peer"])
+    assert seen.steps[table].state is StepState.READY and seen.steps["switch"].state is StepState.LATER
+    assert lost(seen) == {"dropped": 2, "timestamp-overflow": 4, "future-puts": 7}, "attempts are no losses"
+
+    emulator.instance.create(live.table, {"d": 3})
+    seen = live.says("a loop", live.tries(), lambda seen: _spins(seen, "family missing"))
+    assert f"{live.table} on lab-bigtable lacks family m" in seen.causes["family missing"].evidence
+    assert any("lacks family m: the peer would spin" in why for why in seen.closed["enable-peer"])
+    assert seen.steps[table].state is not StepState.DONE and seen.steps["switch"].state is StepState.LATER
+
+    shipped = live.ships()
+    live.do(table)
+    seen = live.says("shipping again", shipped, works)
+    assert seen.steps[table].state is StepState.DONE
+    assert seen.losses["dropped"].at_most and not seen.closed["stop-writers"], "attempts count, two are accepted"
+
+
+def _spins(seen: Seen, why: str) -> bool:
+    """Whether that comes first with what the loop costs, and nothing contradicts it."""
+    named = list(seen.causes)
+    cost = why in named and "ships nothing, which costs up to" in seen.causes[why].evidence
+    wrong = {"target hung", "permanent error", "slow target", UNREACHABLE} & set(named)
+    return named[:1] == [why] and cost and not wrong and seen.truth.state is PeerState.STALLED
+
+
+def test_a_table_in_a_namespace_is_refused_beforehand_and_named_where_a_peer_has_one(
+    bigtable_lab: BigtableLab, tmp_path: Path
+) -> None:
+    lab, spaced = bigtable_lab, bigtable_lab.workload("spaced", table="ferry:spaced")
+    with pytest.raises(ConfigError, match="table ferry:spaced lies in a namespace, and Bigtable has none"):
+        parse(lab.config_yaml(tables=[spaced.table]))
+    crossing = Troubled(lab, tmp_path, "plain")
+    try:
+        spaced.create(regions=2)
+        lab.emulator.instance.create(crossing.table, {"d": 3, "m": 3})
+        lab.add_peer(crossing.peer, crossing.table, spaced.table)
+        lab.set_scope(crossing.table, spaced.table)
+        lab.set_peer(crossing.peer, "enable")
+        crossing.ferry.start()
+        spaced.load(40)
+        seen = crossing.says("a loop", crossing.tries(), lambda seen: set(seen.causes) == {"namespaced table"})
+        cause = seen.causes["namespaced table"]
+        assert "ships nothing" in cause.evidence and cause.remedy == "take ferry:spaced out of the peer's table CFs"
+        assert "table missing" not in seen.causes, "nobody is told to create what cannot be"
+        assert any("it ships ferry:spaced, " in why for why in seen.closed["preflight"]), seen
+        seen = crossing.comes_to("a stall", lambda seen: seen.truth.state is PeerState.STALLED)
+        assert set(seen.causes) == {"namespaced table"}
+
+        shipped = crossing.ships()
+        lab.emulator.instance.create(spaced.table, {"d": 3, "m": 3})
+        seen = crossing.says("an emulator that takes any name", shipped, lambda seen: seen.truth.state in WORKS)
+        assert set(seen.causes) == {"namespaced table"}, "the service would not take it"
+        assert "again and again" not in seen.causes["namespaced table"].evidence
+
+        list(crossing.service.remove_peer_now(crossing.peer, crossing.peer))
+        seen = crossing.comes_to("no peer", lambda seen: not seen.causes and not seen.closed["preflight"])
+        assert seen.truth.text == f"peer {crossing.peer} does not exist on lab-source"
+    finally:
+        crossing.close()
+
+
+def test_a_server_that_lost_its_project_key_is_named_with_the_time_it_has_left(
+    live: Troubled, restarted: Callable[[str], None]
+) -> None:
+    lost_before = lost(live.poll())
+    restarted("none")
+    seen = live.says(
+        "an endpoint that does not start",
+        lambda: live.counter(library.INITIALIZING, "server2"),
+        lambda seen: list(seen.causes)[:2] == ["endpoint not started", "site keys missing"],
+    )
+    stuck = f"localhost,{live.lab.source.ports['server2']},"
+    first, second = seen.causes["endpoint not started"], seen.causes["site keys missing"]
+    assert f"on 1 region server: {stuck}" in first.evidence and "lag 0 means nothing" in first.evidence
+    assert "abort in 1 min " in first.remedy, "82 s with the lab's retries"
+    assert stuck in second.evidence and f"runs without {library.PROJECT}, {library.INSTANCE}" in second.evidence
+    (why,) = [why for why in seen.closed["preflight"] if library.PROJECT in why]
+    assert stuck in why and f"{library.PROJECT} is not set and should be lab-project" in why
+    assert "is not running" in (live.service.plan.step("drained").waiting_for(seen.view) or "")
+    seen = live.comes_to("a stall", lambda seen: seen.truth.state is PeerState.STALLED)
+    assert "its source is not running" in seen.truth.text and "on 1 of 2 servers" in seen.truth.text
+
+    restarted("hbase-site")
+    runs(live)
+    seen = live.says("an endpoint that runs", lambda: True, works)
+    assert not any(library.PROJECT in why for why in seen.closed["preflight"])
+    assert lost(seen) == lost_before, "what the server counted in its earlier lives stays in the ledger"
+
+
+def runs(crossing: Troubled) -> None:
+    """Waits until the restarted server reports its endpoint as running: in its bean, and with a heartbeat."""
+    stuck = f"localhost,{crossing.lab.source.ports['server2']},"
+
+    def reported() -> bool:
+        return any(q.server.startswith(stuck) and q.running for q in crossing.service.view.source.queues(crossing.peer))
+
+    wait_until(lambda: crossing.counter(library.LOG_QUEUE, "server2") and reported(), 60, "an endpoint that runs")
+
+
+def test_a_dry_run_s_config_needs_the_keys_in_core_site_and_then_counts_and_ships_nothing(
+    bigtable_lab: BigtableLab, live: Troubled, restarted: Callable[[str], None], tmp_path: Path
+) -> None:
+    live.close()  # its connection would serve the dry run's peer too
+    restarted("hbase-site")
+    crossing = Troubled(bigtable_lab, tmp_path, "dry", peer="ferry_dry_dry", dry_run=True, dry_run_seconds=2)
+    try:
+        crossing.until(f"scope:{crossing.table}")
+        failed: list[AssertionError] = []
+        adding = threading.Thread(target=_attempt, args=(crossing, "dry-run", failed), daemon=True)
+        adding.start()
+        seen = crossing.says(
+            "an endpoint that does not start",
+            lambda: crossing.counter(library.INITIALIZING, "server2"),
+            lambda seen: list(seen.causes)[:2] == ["endpoint not started", "per-peer CONFIG"],
+        )
+        assert "1 region server: localhost," in seen.causes["endpoint not started"].evidence, "the other has them"
+        told = seen.causes["per-peer CONFIG"]
+        assert "peer ferry_dry_dry has a CONFIG" in told.evidence and "core-site.xml on every server" in told.remedy
+        assert any("its endpoint does not start" in why for why in seen.closed["preflight"])
+        crossing.comes_to("a stall", lambda seen: seen.truth.state is PeerState.STALLED)
+
+        restarted("core-site")
+        runs(crossing)
+        seen = crossing.says("an endpoint that runs", lambda: True, works)
+        assert not any("endpoint" in why for why in seen.closed["preflight"])
+        adding.join(90)
+        if failed:
+            crossing.do("dry-run")
+
+        crossing.workload.incompatible()
+        wait_until(lambda: crossing.counter(library.DROPPED) == 2, 30, "two mutations dropped")
+        crossing.do("dry-run-count")
+        result = crossing.service.view.proof("dry-run", "ferry_dry_dry")
+        assert result is not None
+        for line in ("2 mutations that Bigtable cannot do were dropped", "2 puts carry a time that does not", "4 puts"):
+            assert line in result.note
+        seen = crossing.poll()
+        assert not lost(seen) and not seen.closed["stop-writers"], "a dry run loses nothing"
+        assert not list(bigtable_lab.emulator.instance.rows(crossing.table)), "a dry run sends nothing"
+        crossing.do("dry-run-remove")
+        seen = crossing.comes_to("no peer", lambda seen: not seen.causes)
+        assert seen.steps["roll-wals"].state is StepState.READY
+    finally:
+        crossing.close()
+
+
+def _attempt(crossing: Troubled, step: str, failed: list[AssertionError]) -> None:
+    try:
+        crossing.do(step)
+    except AssertionError as error:
+        failed.append(error)
