@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +25,30 @@ poll_seconds: 1
 """
 
 
+TO_BIGTABLE = """
+name: orders-to-bigtable
+source: {name: prod-bj, transport: simulated}
+target:
+  name: bt-prod
+  transport: simulated
+  bigtable: {project: shop-prod, instance: shop-bigtable, app_profile: ferry}
+tables: [customers]
+peer_id: ferry_customers
+poll_seconds: 1
+"""
+
+
 class Pair:
     """A configuration file, a world that outlives each command, and the commands."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, settings: str = CONFIG, world: Callable[..., World] = embedded_pair
+    ) -> None:
         self.clock = SteppingClock(wiring.DEMO_START)
-        self.world: World = embedded_pair(seed=7, clock=self.clock)
+        self.world = world(seed=7, clock=self.clock)
         self.journal = folder / "ferry.journal"
         self.config = folder / "ferry.yaml"
-        self.config.write_text(CONFIG + f"journal: {self.journal}\n")
+        self.config.write_text(settings + f"journal: {self.journal}\n")
 
     def run(self, *words: str) -> Result:
         """One command line; `CONFIG` stands for the configuration file."""

@@ -185,6 +185,20 @@ def remove_peer(
 
 
 @app.command()
+def repair(
+    config: Config,
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A table of the migration.")],
+    row: Annotated[str, typer.Argument(metavar="ROW", help="The row's key, as the comparison's report shows it.")],
+    confirm: Annotated[str, typer.Option(metavar="ROW", help="The key again: without it nothing is sent.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Write one row of the source to the target again; deletes nothing."""
+    from hbase_ferry.cli.commands import repair as command
+
+    _leave(lambda out: command.run(out, config, table, row, confirm), as_json)
+
+
+@app.command()
 def sample(
     config: Config,
     table: Annotated[str, typer.Argument(metavar="TABLE", help="One table; all of them where none is named.")] = "",

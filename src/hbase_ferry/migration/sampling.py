@@ -8,6 +8,7 @@ set them too. Called by `cli.commands.sample`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,7 @@ from typing import Protocol
 
 from hbase_ferry.errors import Unreachable
 from hbase_ferry.model.clock import Clock
+from hbase_ferry.model.text import safe_text
 
 BATCH = 50
 """Rows read by one call."""
@@ -24,6 +26,8 @@ LIMIT_SECONDS = 300.0
 """How long one sample may take altogether."""
 CANARY = b"\x00hbase-ferry-canary-"
 """Part of the keys of canary rows: they come and go by design."""
+
+_PIECES = re.compile(r"\\x([0-9A-Fa-f]{2})|.", re.DOTALL)
 
 Cells = Mapping[bytes, tuple[bytes, int]]
 """`family:qualifier` -> (value, timestamp in ms), newest version only."""
@@ -217,6 +221,16 @@ def points(start: bytes, stop: bytes, number: int) -> Iterator[bytes]:
 def shown(key: bytes) -> str:
     """A key as HBase's shell shows it (Bytes.toStringBinary): harmless on any terminal."""
     return "".join(chr(b) if 0x20 <= b < 0x7F and b != 0x5C else f"\\x{b:02X}" for b in key)
+
+
+def key_of(text: str) -> bytes:
+    """The key that `shown` shows as `text`. Raises ValueError for text that it never shows."""
+    found = bytearray()
+    for piece in _PIECES.finditer(text):
+        found += bytes.fromhex(piece[1]) if piece[1] else piece[0].encode("ascii", "strict")
+    if shown(bytes(found)).lower() != text.lower():
+        raise ValueError(f"{safe_text(text, 120)} is not a key as a report shows it: bytes beyond ASCII are \\xNN")
+    return bytes(found)
 
 
 def _batches(keys: Sequence[bytes], size: int) -> Iterable[Sequence[bytes]]:

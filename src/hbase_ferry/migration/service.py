@@ -22,6 +22,7 @@ from hbase_ferry.migration.executor import Executor
 from hbase_ferry.migration.journal import Journal
 from hbase_ferry.migration.pins import Pins
 from hbase_ferry.migration.records import Records
+from hbase_ferry.migration.repairing import Repairer
 from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.sight import ClusterPort, Sight
 from hbase_ferry.migration.targets import kind_of
@@ -225,6 +226,20 @@ class MigrationService:
             ),
             stop,
             at_once=True,
+        )
+
+    def repair_row(
+        self, table: str, key: bytes, confirmation: str, stop: threading.Event | None = None
+    ) -> Iterator[Event]:
+        """Writes one row of the source to the target again. Raises Refused, AgentError, Unreachable."""
+        if not self.kind.repairs:
+            name = self.settings.target.name
+            raise Refused(f"rows of {name} are not written by hbase-ferry: HBase's SyncTable without --dryrun does it")
+        named = next((t for t in self.settings.tables if t.name == table), None)
+        if named is None:
+            raise Refused(f"{table} is not a table of this migration")
+        return self._guarded(
+            "repair", lambda hand: Repairer(*hand).row(table, named.families, key, confirmation), stop
         )
 
     def red_button(self, peer_id: str, view: View | None = None) -> RedButton:

@@ -32,6 +32,8 @@ class TargetKind:
     "of the target's ClusterView"
     causes: Callable[[str, Sequence[ClusterView], ClusterView], tuple[Cause, ...]]
     "peer id, the source's views, the newest of the target -> why the peer stalls, with evidence and remedy"
+    repairs: bool = False
+    "whether the target takes single rows (`rows.write`)"
     jobs: bool = True
     "whether detached jobs run on the target's side too"
     watch: Callable[[Watch, Side, Settings], Watch] = lambda watch, side, settings: watch

@@ -96,9 +96,10 @@ class PipelineBackfill(Backfill):
             ctx.settings, ctx.bigtable, table, ctx.families(view, table), ctx.snapshot(view, table), folder,
             export_id, import_id,
         )  # fmt: skip
+        unknown, rows = beam.lacking(ctx.bigtable), f"rows of {table} on {self.name(Side.TARGET)}"
         return (
-            self.job(view, Side.SOURCE, export_id, export, f"{table}, written to {folder}", done=done),
-            self.job(view, Side.SOURCE, import_id, pipeline, f"rows of {table} on {self.name(Side.TARGET)}", done=done),
+            self.job(view, Side.SOURCE, export_id, export, f"{table}, written to {folder}", done=done, unknown=unknown),
+            self.job(view, Side.SOURCE, import_id, pipeline, rows, done=done, unknown=unknown),
         )
 
     def jobs(self, view: View) -> tuple[str, str]:

@@ -163,6 +163,13 @@ def _main(bigtable: BigtableSettings) -> list[str]:
     return [*_java(bigtable), *JVM_OPTIONS, "-cp", jars, MAIN]
 
 
+def lacking(bigtable: BigtableSettings) -> tuple[str, ...]:
+    """What a pipeline's command line still lacks: neither it nor the job that feeds it is to be started."""
+    own = bigtable.backfill
+    needed = {"backfill.jar": own.jar, "backfill.export_dir": own.export_dir or own.engine is BackfillEngine.FERRY}
+    return tuple(name for name, given in needed.items() if not given)
+
+
 def _java(bigtable: BigtableSettings) -> tuple[str, ...]:
     emulator = ("env", f"BIGTABLE_EMULATOR_HOST={bigtable.emulator}") if bigtable.emulator else ()
     return (*emulator, *bigtable.backfill.java)

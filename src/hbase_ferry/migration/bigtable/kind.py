@@ -21,7 +21,9 @@ PARTS = ("identity", "tables")
 
 def bigtable() -> TargetKind:
     """The entry."""
-    return TargetKind("bigtable", bigtable_plan, PARTS, causes, jobs=False, watch=watch, remember=remember)
+    return TargetKind(
+        "bigtable", bigtable_plan, PARTS, causes, repairs=True, jobs=False, watch=watch, remember=remember
+    )
 
 
 def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterView) -> tuple[Cause, ...]:

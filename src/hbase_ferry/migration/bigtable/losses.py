@@ -49,6 +49,9 @@ def dry_run_losses(ctx: BigtableContext, view: View, before: Mapping[str, str]) 
 
 def loss_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
     """One gate an entry: closed until accepted where something is lost, a warning where nothing is."""
+    servers = view.source.servers
+    if servers.at is None and servers.error is None:
+        return (Gate("losses", None, f"the library's counters on {view.source.name} were not seen"),)
     return tuple(
         Gate(
             loss.gate,

@@ -113,7 +113,7 @@ def _hold_back(ctx: BigtableContext) -> list[Step]:
         shared.queues(
             ctx,
             "every region server holds the queue and runs the endpoint",
-            "add_peer answers ok for an endpoint that cannot start, and the peer shows ENABLED with lag 0",
+            "add_peer answers ok for an endpoint that cannot start; lag 0 and the peer's state do not show it",
             peer.RunningQueues,
         ),
     ]

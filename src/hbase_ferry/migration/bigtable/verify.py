@@ -151,7 +151,7 @@ class HashVerify(InstanceVerify):
         hashes, sync = beam.compare_commands(
             settings, own, self.lane, families, folder, hash_id, sync_id, end, self._kept(view, families)
         )
-        unknown = () if base else ("source file system",)
+        unknown = (*(() if base else ("source file system",)), *beam.lacking(own))
         touched = f"reads {self.lane}, writes hashes to {folder}"
         return (
             self.job(view, Side.SOURCE, hash_id, hashes, touched, unknown=unknown),
