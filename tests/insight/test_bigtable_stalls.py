@@ -362,6 +362,20 @@ def test_servers_get_a_few_heartbeats_to_show_the_queue_of_a_new_peer() -> None:
     assert "without a queue" in named([held, dark(3), dark(10)])["replication gap"].evidence
 
 
+def test_one_rise_after_a_wait_for_an_answer_is_a_hung_target_and_no_riddle() -> None:
+    """With a timeout longer than the window no look ever shows two rises."""
+    tried = (5_000, 5_000, 5_000, 10_000)
+    history = [
+        look(n * 12, page(n * 12, metrics(tried=each, read=5_000)), queues=[queue(lag_ms=12_000 * n)])
+        for n, each in enumerate(tried)
+    ]
+    assert [one.pace for one in retries(history, "ferry")] == ["unclear"]
+    assert set(named(history)) == {"target hung"}
+    rested = [dataclasses.replace(seen, load=Observed(load(T0, queue()), seen.load.at)) for seen in history[:3]]
+    idle = [*rested, history[-1]]
+    assert named(idle) == {}, "the first rise of a loop that begins after a rest looks the same"
+
+
 def test_no_history_and_no_such_peer_have_no_cause() -> None:
     assert causes("ferry", [], instance()) == ()
     assert causes("nobody", looks(metrics()), instance()) == ()

@@ -16,6 +16,7 @@ from hbase_ferry.insight.bigtable.names import ROW_MUTATIONS, family_fault, tabl
 from hbase_ferry.insight.bigtable.pages import SERVING, number, read, value
 from hbase_ferry.insight.bigtable.rates import (
     SPIN_PER_SECOND,
+    WINDOW_SECONDS,
     Rate,
     Retry,
     rates,
@@ -26,7 +27,7 @@ from hbase_ferry.insight.bigtable.rates import (
 from hbase_ferry.insight.format import count, duration, millis, plural, rate
 from hbase_ferry.insight.queues import KEEPING_UP_MS
 from hbase_ferry.insight.stalls import Cause, covered_tables
-from hbase_ferry.model.cluster import ClusterView, Peer, ServerFacts
+from hbase_ferry.model.cluster import ClusterView, Peer, ReplicationQueue, ServerFacts
 
 __all__ = ["Rate", "Retry", "causes", "rates", "retries", "spin_cost"]
 
@@ -54,7 +55,7 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
         *certain,
         *connection.shared(peer, source),
         *(connection.leaked(peer, source_history) if tries else ()),
-        *_unexplained(tries, certain, source),
+        *_unexplained(peer, tries, certain, source_history),
         *_standstill(peer, source_history),
         *(_slow(peer, source_history) if not tries else ()),
         *_incompatible(peer, source, tries),
@@ -146,9 +147,13 @@ def _bulk_load(peer: Peer, source: ClusterView, tries: Sequence[Retry]) -> Itera
         )
 
 
-def _unexplained(tries: Sequence[Retry], certain: Sequence[Cause], source: ClusterView) -> Iterator[Cause]:
+def _unexplained(
+    peer: Peer, tries: Sequence[Retry], certain: Sequence[Cause], history: Sequence[ClusterView]
+) -> Iterator[Cause]:
     fast = [one for one in tries if one.spinning]
-    slow = [one for one in tries if one.pace == "slow"]
+    unclear = [one.server for one in tries if one.pace == "unclear"]
+    stood = [server for server in unclear if _stood(peer.id, server, history)]
+    slow = [one for one in tries if one.pace == "slow" or one.server in stood]
     if fast and not certain:
         yield Cause(
             "permanent error",
@@ -160,7 +165,7 @@ def _unexplained(tries: Sequence[Retry], certain: Sequence[Cause], source: Clust
             "batch (lower replication.source.nb.capacity)",
         )
     if slow:
-        timeout = _timeout(read(source.servers.current or ()))
+        timeout = _timeout(read(history[-1].servers.current or ()))
         yield Cause(
             "target hung",
             f"{plural(len(slow), 'region server')} tries the same entries once a client timeout "
@@ -177,11 +182,27 @@ def _timeout(pages: Sequence[ServerFacts]) -> float:
     return max(found, default=default) / 1000
 
 
+def _waiting(peer_id: str, history: Sequence[ClusterView]) -> list[ReplicationQueue]:
+    """Queues with a batch in flight of which nothing is handed over and nothing shipped."""
+    stuck = set(standing(history, peer_id))
+    return [q for q in history[-1].queues(peer_id) if q.server in stuck and q.running and q.lag_ms >= KEEPING_UP_MS]
+
+
+def _stood(peer_id: str, server: str, history: Sequence[ClusterView]) -> bool:
+    """Whether the server's entries waited for an answer before they were tried again: no loop does that."""
+    newest = history[-1].load.at or 0.0
+    for end in range(len(history) - 1, 0, -1):
+        if newest - (history[end - 1].load.at or 0.0) > WINDOW_SECONDS:
+            return False
+        if server in (queue.server for queue in _waiting(peer_id, history[:end])):
+            return True
+    return False
+
+
 def _standstill(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
-    """Nothing handed over and nothing shipped while a batch is in flight: a call that hangs within its own retries."""
+    """A call that hangs within its own retries."""
     view = history[-1]
-    stuck = set(standing(history, peer.id)) if peer.enabled else set()
-    late = [q for q in view.queues(peer.id) if q.server in stuck and q.running and q.lag_ms >= KEEPING_UP_MS]
+    late = _waiting(peer.id, history) if peer.enabled else []
     if late:
         queue = max(late, key=lambda q: q.lag_ms)
         timeout = duration(_timeout(read(view.servers.current or ())))

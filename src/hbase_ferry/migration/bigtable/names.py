@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.migration.bigtable.settings import BackfillEngine, BigtableSettings, CompareEngine
+from hbase_ferry.migration.compare.copying import KIND as COPY
 from hbase_ferry.migration.context import Context, generation, standing
 from hbase_ferry.model.view import View
 
@@ -78,6 +79,13 @@ def creations(view: View, table: str) -> int:
 def foreign_gate(table: str) -> str:
     """Name of the gate that accepts a table which was there before; of this one alone."""
     return f"target.foreign.{table}"
+
+
+def holds_history(ctx: Context, view: View, table: str) -> bool:
+    """Whether a copy of the history, for whichever peer, has begun to fill the table as it is."""
+    bases = {name.rpartition("-")[0] for name in (*(p.subject for p in view.proofs if p.kind == COPY), *view.jobs)}
+    ends = [(now := ctx.base(view, kind, table))[now.index(f"-{kind}") :] for kind in ("copy", "import")]
+    return any(base.startswith(ctx.run_id) and base.endswith(tuple(ends)) for base in bases)
 
 
 def history_basis(view: View, table: str) -> dict[str, str]:

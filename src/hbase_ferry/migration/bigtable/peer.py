@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from hbase_ferry.insight.format import plural
 from hbase_ferry.migration import commands
-from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, instance_path
+from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, holds_history, instance_path
 from hbase_ferry.migration.bigtable.tables import schema_gate
-from hbase_ferry.migration.context import standing
+from hbase_ferry.migration.context import generation, standing
 from hbase_ferry.migration.core import HISTORY, Action, Caller, Gate, Work
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.migration.steps.catchup import EnablePeer
-from hbase_ferry.migration.steps.prepare import AddPeer, Queues
+from hbase_ferry.migration.steps.prepare import AddPeer, Queues, Scope
 from hbase_ferry.model.cluster import Peer, Side
 from hbase_ferry.model.view import Proof, View
 
@@ -45,8 +45,12 @@ class RollWals(FerryStep):
         return None if self._rolled(view) else f"the WALs of {self.name(Side.SOURCE)} were not rolled"
 
     def _rolled(self, view: View) -> bool:
-        there = view.source.peer(self.ctx.peer_id) is not None
-        return there or standing(view, "rolled", self.ctx.peer_id, "add-peer") is not None
+        """Not for a second peer, and not after a scope was lowered: a put in the open WAL would come along, and a
+        delete that followed it without the scope would not."""
+        if view.source.peer(self.ctx.peer_id) is not None:
+            return True
+        later = ("add-peer", *(f"scope:{table.name}" for table in self.ctx.settings.tables))
+        return all(standing(view, "rolled", self.ctx.peer_id, step) is not None for step in later)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +75,21 @@ class AddEndpointPeer(AddPeer):
         return self.same_tables(peer) and peer.endpoint == wanted and not peer.config
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        return (*super().gates(view), *(schema_gate(self, view, t.name) for t in self.ctx.settings.tables))
+        names = [table.name for table in self.ctx.settings.tables]
+        empty = [gate for name in names if (gate := self._stale(view, name)) is not None]
+        return (*super().gates(view), *(schema_gate(self, view, name) for name in names), *empty)
+
+    def _stale(self, view: View, table: str) -> Gate | None:
+        """Closed where a peer that is gone had its history copied: what was deleted without a peer stays there."""
+        if view.source.peer(self.ctx.peer_id) is not None or not holds_history(self.ctx, view, table):
+            return None
+        name, there = f"stale.{table}.{generation(view)}", self.name(Side.TARGET)
+        text = (
+            f"{table} on {there} holds rows of an earlier copy: what {self.name(Side.SOURCE)} deletes while it has no "
+            f"peer would stay in them. Undo step table:{table} (and those that stand on it), or accept gate {name} "
+            f"with a reason if nothing is deleted"
+        )
+        return Gate(name, False, text, waivable=True)
 
 
 def add_endpoint_peer(
@@ -136,6 +154,22 @@ class RunningQueues(Queues):
 
     def proves(self, view: View) -> Proof | None:
         return None if self.idle(view) else super().proves(view)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldScope(Scope):
+    """Raises the scope, but not again for a peer that was there while it was lowered: what was written then is in no
+    WAL for that peer, and the put whose delete is missing there would come back over the history."""
+
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        peer = self.ctx.peer_id
+        if view.proof("holding", peer) is None or standing(view, "holding", peer, self.id) is not None:
+            return super().gates(view)
+        text = (
+            f"the scope of {self.lane} was lowered while peer {peer} was there: what was written since is not held for "
+            f"it. Undo step add-peer: a new peer begins with the history"
+        )
+        return (*super().gates(view), Gate("scope.lowered", False, text))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ def bigtable_plan(context: Context) -> Plan:
         *_prepare(ctx, names),
         *(_dry_run(ctx, names) if ctx.bigtable.dry_run else ()),
         *_hold_back(ctx),
-        *([] if ctx.bigtable.dry_run else shared.scopes(ctx, names)),
+        *([] if ctx.bigtable.dry_run else shared.scopes(ctx, names, peer.HeldScope)),
         *(shared.snapshots(ctx, names, backfill.SnapshotForPipeline) if ctx.uses_snapshot else ()),
         *(_backfill(ctx, table) for table in names),
         *_catch_up(ctx, names),
