@@ -17,6 +17,7 @@ from real_crossing import Crossing
 from waiting import wait_until
 
 from hbase_ferry.errors import FerryError
+from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.ledger import Loss
 from hbase_ferry.insight.lag import PeerState, PeerTruth, judge_peer
 from hbase_ferry.insight.stalls import Cause
@@ -76,10 +77,10 @@ class Troubled(Crossing):
                 break
         self.ferry.start()
 
-    def do(self, step: str) -> None:
-        """One step, to its end."""
+    def do(self, step: str, stop: threading.Event | None = None) -> None:
+        """One step, to its end or until `stop` is set."""
         try:
-            list(self.service.execute(step, self.service.preview(step).confirmation.expected))
+            list(self.service.execute(step, self.service.preview(step).confirmation.expected, stop))
         except FerryError as error:
             told = "\n".join(f"{e.kind} {e.step} {e.text}" for e in self.service.events()[-12:])
             raise AssertionError(f"{step}: {error}\n{told}") from error
@@ -153,6 +154,13 @@ class Troubled(Crossing):
         key = f"source.{self.peer}.{name}"
         return sum(int(self.lab.replication_bean(each).get(key, 0)) for each in SERVERS if server in ("", each))
 
+    def started(self, server: str) -> bool:
+        """Whether the endpoint runs there: in its own bean, and in a heartbeat that reached the master."""
+        begins = f"localhost,{self.lab.source.ports[server]},"
+        queues = self.service.view.source.queues(self.peer)
+        told = any(queue.server.startswith(begins) and queue.running for queue in queues)
+        return told and self.counter(library.LOG_QUEUE, server) > 0 == self.counter(library.INITIALIZING, server)
+
     def tries(self) -> Callable[[], bool]:
         """Whether every region server hands entries over without a pause while it ships nothing."""
         begun: dict[str, tuple[int, int]] = {}
@@ -167,9 +175,9 @@ class Troubled(Crossing):
         return again
 
     def _tried(self, server: str) -> tuple[int, int]:
-        return self.counter("oneWayReplEligibleWALEntries", server), self.counter("shippedOps", server)
+        return self.counter(library.ELIGIBLE_ENTRIES[0], server), self.counter(library.SHIPPED, server)
 
     def ships(self) -> Callable[[], bool]:
         """Whether every region server has shipped something from now on."""
-        begun = {server: self.counter("shippedOps", server) for server in SERVERS}
-        return lambda: all(self.counter("shippedOps", server) > begun[server] for server in SERVERS)
+        begun = {server: self.counter(library.SHIPPED, server) for server in SERVERS}
+        return lambda: all(self.counter(library.SHIPPED, server) > begun[server] for server in SERVERS)

@@ -106,7 +106,7 @@ def _dry_run(question: Question) -> Finding:
     if failing:
         text = (
             f"peer {failing[0]} has a CONFIG and its endpoint does not start: put the google.bigtable.* keys into "
-            "core-site.xml on every server and restart, remove that peer, or set dry_run: false"
+            "core-site.xml on every server, remove that peer and add it again, or set dry_run: false"
         )
         return Finding(check, "block", text, source.side)
     text = (

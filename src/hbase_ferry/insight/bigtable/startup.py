@@ -140,5 +140,6 @@ def _config(peer: Peer, known: Sequence[ServerFacts]) -> Iterator[Cause]:
         "per-peer CONFIG",
         f"{' and '.join(filter(None, (what, added)))}: then the library sees the connection keys only where "
         "core-site.xml holds them, and not in hbase-site.xml; /conf shows both alike, so it cannot be told from here",
-        "put the connection keys into core-site.xml on every server and restart, or add the peer without CONFIG",
+        "put the connection keys into core-site.xml on every server, remove the peer and add it again: a region server "
+        "reads that file when it takes up a peer, and needs no restart; or add the peer without CONFIG",
     )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hbase_ferry.insight.format import duration
+from hbase_ferry.insight.bigtable.startup import not_started
+from hbase_ferry.insight.format import duration, plural
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable.losses import counters_now, dry_run_losses
 from hbase_ferry.migration.bigtable.names import DRY_RUN, BigtableContext
@@ -51,6 +52,18 @@ class DryRun(FerryStep):
         """Whether the source's peers were seen."""
         return view.source.peers.current is not None
 
+    def foreign(self, view: View) -> str | None:
+        """Why the peer of that id is not our dry run's; None: it is, or there is none."""
+        peer, identity = view.source.peer(self.ctx.dry_peer_id), view.source.identity.current
+        if peer is None:
+            return None
+        counts = peer.endpoint == self.ctx.endpoint(identity.major if identity else 2)
+        counts = counts and peer.config.get(DRY_RUN) == "true"
+        if counts and standing(view, "before-dry-run", peer.id, "dry-run") is not None:
+            return None
+        what = "was not added by this migration" if counts else f"has no {DRY_RUN}: it would ship"
+        return f"peer {peer.id} on {self.name(Side.SOURCE)} {what}. Look whose it is and remove it, then do this again"
+
     def removal(self) -> Action:
         """Removes the dry-run peer."""
         peer = self.ctx.dry_peer_id
@@ -67,13 +80,17 @@ class DryRun(FerryStep):
         queues = view.source.queues(self.ctx.dry_peer_id)
         if not queues:
             return f"no queue of {self.ctx.dry_peer_id} was seen on {self.name(Side.SOURCE)}"
-        servers = sorted({queue.server for queue in queues if queue.running is False})
+        servers = not_started(view.source, self.ctx.dry_peer_id)
+        identity = view.source.identity.current
+        dark = set(identity.servers if identity else ()) - {queue.server for queue in queues}
+        if dark:
+            return f"{plural(len(dark), 'region server')} without a queue of {self.ctx.dry_peer_id} yet"
         if not servers:
             return None
         return (
             f"the dry-run peer does not run on {', '.join(servers[:3])}: with a CONFIG the library finds its keys only "
-            f"in core-site.xml. Undo step dry-run, then put the google.bigtable.* keys there and restart the servers, "
-            f"or set dry_run: false"
+            f"in core-site.xml. Undo step dry-run, put the google.bigtable.* keys there and do it again (no server has "
+            f"to be restarted), or set dry_run: false"
         )
 
 
@@ -100,7 +117,9 @@ class AddDryRunPeer(DryRun):
         )
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        return tuple(schema_gate(self, view, t.name) for t in self.ctx.settings.tables)
+        foreign = self.foreign(view)
+        own = (Gate("dry-run.ours", False, foreign),) if foreign else ()
+        return (*own, *(schema_gate(self, view, t.name) for t in self.ctx.settings.tables))
 
     def prior(self, view: View) -> Proof | None:
         if not self.known(view) or view.source.peer(self.ctx.dry_peer_id) is not None:
@@ -120,13 +139,16 @@ class AddDryRunPeer(DryRun):
 
     def failure(self, view: View) -> str | None:
         before, peer = view.proof("before-dry-run", self.ctx.dry_peer_id), view.source.peer(self.ctx.dry_peer_id)
+        if foreign := self.foreign(view):
+            return foreign
         if before is None or peer is None or view.at - before.at < START_SECONDS:
             return None
         counting = standing(view, COUNTING, self.ctx.dry_peer_id, self.id)
         return None if counting else self.idle(view)
 
     def undo(self, view: View) -> tuple[Action, ...]:
-        return () if view.source.peer(self.ctx.dry_peer_id) is None else (self.removal(),)
+        gone = view.source.peer(self.ctx.dry_peer_id) is None
+        return () if gone or self.foreign(view) else (self.removal(),)
 
 
 @dataclass(frozen=True, kw_only=True)
