@@ -103,7 +103,7 @@ def bigtable_settings(*tables: str, **bigtable: Any) -> Settings:
     """A migration to the instance in ranges small enough that there are several; no table named: the small one."""
     backfill, compared = BackfillSettings(rows_per_range=700), CompareSettings(rows_per_range=300)
     own = dataclasses.replace(BIGTABLE, **{"backfill": backfill, "compare": compared, **bigtable})
-    return demo_bigtable_settings(tables=tables or (CUSTOMERS,), bigtable=own)
+    return demo_bigtable_settings(tables=tables or (CUSTOMERS,), bigtable=own, poll_seconds=3.0)
 
 
 def run(service: MigrationService, until: str = "") -> list[Event]:

@@ -85,13 +85,13 @@ def core_site(crossing: Crossing) -> BigtableEndpoint:
 
 
 def test_every_cell_arrives_and_nothing_of_the_migration_stays_behind(tmp_path: Path) -> None:
-    crossing = Crossing(tmp_path, bigtable_settings(ORDERS))
+    crossing = Crossing(tmp_path, bigtable_settings())
     service = crossing.service()
     stalls: list[str] = []
     for step in service.plan.steps:
         for _ in service.execute(step.id, service.preview(step.id).confirmation.expected):
             stalls += [f"{step.id}: {cause.name}" for cause in service.causes()]
-    assert_crossed(crossing, service, (ORDERS,))
+    assert_crossed(crossing, service)
     done = [e.step for e in service.events() if e.kind is EventKind.STEP_DONE]
     assert done == [s.id for s in service.plan.steps]
     assert [e.number for e in service.events()] == list(range(1, len(service.events()) + 1))

@@ -181,15 +181,22 @@ def test_what_cannot_work_is_refused_before_anything_is_sent(
     assert intents(service) == [] and service.observe().proof("preflight", "migration") is None
 
 
-def test_an_endpoint_that_does_not_start_on_one_server_keeps_the_history_back_until_it_does(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("harm", "cause"),
+    [(lambda pages: pages.settings.pop(INSTANCE), "site keys missing"), (lambda p: p.jars.clear(), "library missing")],
+    ids=["keys", "library"],
+)
+def test_an_endpoint_that_does_not_start_on_one_server_keeps_the_history_back_until_it_does(
+    tmp_path: Path, harm: Callable[[Pages], object], cause: str
+) -> None:
     crossing = Crossing(tmp_path, bigtable_settings())
     service = crossing.service()
     run(service, TABLE)
-    own_pages(crossing).settings.pop(INSTANCE)
+    harm(own_pages(crossing))
     with pytest.raises(StepFailed, match=r"does not run on 1 region server, rs2\.prod-bj.* undo step add-peer"):
         run(service)
     assert steps(service)["queues"] is StepState.BLOCKED
-    assert {"endpoint not started", "site keys missing"} <= stalls(service)
+    assert {"endpoint not started", cause} <= stalls(service)
     assert not target(crossing).rows
     crossing.world.clusters[Side.SOURCE].own_pages.clear()
     look_on(service, 15)
@@ -506,26 +513,26 @@ def _away(kind: str) -> Callable[[Crossing], Callable[[], None]]:
 
 
 @pytest.mark.parametrize(
-    ("harm", "cause"),
+    ("harm", "cause", "seconds"),
     [
-        (_without_table, "table missing"),
-        (_without_family, "family missing"),
-        (_away("frozen"), "target unreachable"),
-        (_away("refused"), "target unreachable"),
-        (_away("network"), "target hung"),
+        (_without_table, "table missing", 30),
+        (_without_family, "family missing", 30),
+        (_away("frozen"), "target unreachable", 9),
+        (_away("refused"), "target unreachable", 30),
+        (_away("network"), "target hung", 150),
     ],
 )
 def test_a_stall_is_named_while_it_lasts_and_gone_once_it_is_healed(
-    tmp_path: Path, harm: Callable[[Crossing], Callable[[], None]], cause: str
+    tmp_path: Path, harm: Callable[[Crossing], Callable[[], None]], cause: str, seconds: float
 ) -> None:
     crossing = Crossing(tmp_path, bigtable_settings())
     service = crossing.service()
     run(service, "caught-up")
     heal = harm(crossing)
-    look_on(service, 150)
+    look_on(service, seconds)
     assert cause in stalls(service), service.causes()
     heal()
-    look_on(service, 120)
+    look_on(service, 60)
     assert stalls(service) == set(), service.causes()
     run(service)
     assert_crossed(crossing, service)
