@@ -104,7 +104,8 @@ def build(
         for side in Side
     }
     # the embedded pair's run id comes from its seed, so that two runs print the same events
-    run_id = f"{world.seed & 0xFFFFFF:06x}" if world is not None else None
+    if run_id is None and world is not None:
+        run_id = f"{world.seed & 0xFFFFFF:06x}"
     journal = Journal(_journal_path(settings, acting, world is not None), settings.name, run_id)
     service = MigrationService(settings, clusters, journal, clock=clock, acting=acting, side_by_side=not stepping)
     ferry = Ferry(service, History(), getpass.getuser(), world)

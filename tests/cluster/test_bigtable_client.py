@@ -42,7 +42,7 @@ def wire(service: FakeBigtable) -> Iterator[Wire]:
 
 
 def call(wire: Wire, method: str, deadline: float = 10.0, **params: Any) -> Any:
-    answer: Json = wire.call(method, {**params, "expect_cluster_id": PATH}, deadline)
+    answer: Json = wire.call(method, {**params, "expect_cluster_id": f"{PATH} in an emulator"}, deadline)
     return answer
 
 
@@ -209,13 +209,17 @@ def test_a_deadline_that_is_used_up_ends_the_call_before_the_next_request(servic
 
 def test_data_goes_through_the_app_profile_of_the_replication(service: FakeBigtable) -> None:
     service.on["ReadRows"] = lambda request: []
-    service.on["MutateRows"] = lambda request: []
+    service.on["MutateRows"] = all_written
     wire = service.connect(app_profile="ferry")
     call(wire, "rows.scan", **SCAN)
     call(wire, "canary.read", table="t", rows=["61"])
     call(wire, "rows.write", table="t", rows=[["61", [["d", "71", 1000, "01"]]]])
     assert [request.app_profile_id for _, request, _ in service.asked] == ["ferry"] * 3
     wire.close()
+
+
+def all_written(request: Any) -> Any:
+    yield data.MutateRowsResponse(entries=[{"index": at, "status": {"code": 0}} for at in range(len(request.entries))])
 
 
 # ---- rows
@@ -258,7 +262,7 @@ def test_many_cells_are_sent_in_requests_within_the_limits(
     monkeypatch.setattr(rows, "ENTRY_CELLS", 4)
     monkeypatch.setattr(rows, "REQUEST_CELLS", 10)
     monkeypatch.setattr(rows, "REQUEST_BYTES", 100)
-    service.on["MutateRows"] = lambda request: []
+    service.on["MutateRows"] = all_written
     wide = ["61", [["d", f"{number:02x}", 1000, "01"] for number in range(11)]]
     heavy = [[f"{number:02x}", [["d", "71", 1000, "ab" * 60]]] for number in range(3)]
     call(wire, "rows.write", table="t", rows=[wide, *heavy])
@@ -284,6 +288,21 @@ def test_a_refused_row_of_a_later_request_is_named_after_all_were_sent(
     assert caught.value.kind == API + "InvalidArgument"
     assert caught.value.text == "row 62 of table t: too\\x0abig"
     assert service.count("MutateRows") == 3
+
+
+@pytest.mark.parametrize("code", [10, 14, None], ids=["ABORTED", "UNAVAILABLE", "not answered"])
+def test_a_row_whose_refusal_passes_or_that_was_not_answered_is_written_again(
+    service: FakeBigtable, wire: Wire, code: int | None
+) -> None:
+    def mutate(request: Any) -> Any:
+        if service.count("MutateRows") > 1:
+            yield from all_written(request)
+        elif code is not None:
+            yield data.MutateRowsResponse(entries=[{"index": 0, "status": {"code": code, "message": "moving"}}])
+
+    service.on["MutateRows"] = mutate
+    call(wire, "rows.write", table="t", rows=[["61", [["d", "71", 1000, "01"]]]])
+    assert service.count("MutateRows") == 2
 
 
 # ---- words

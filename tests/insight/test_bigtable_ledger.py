@@ -186,9 +186,25 @@ def test_a_table_that_skips_its_wal_is_a_loss() -> None:
 def test_bulk_loads_are_a_loss_once_a_file_waits_and_before_where_they_are_switched_on() -> None:
     waiting = entries(look(0, page(0, metrics(sizeOfHFileRefsQueue=2))))["bulk-load"]
     assert waiting.count == 2 and "never gets" in waiting.text and waiting.closes
-    switched = entries(look(0, page(0, metrics(), bulkload="true")))["bulk-load"]
+    switched = entries(look(0, page(0, metrics(), bulkload="true")))["bulk-load-on"]
     assert "stalls the peer for good" in switched.text
-    assert "bulk-load" not in entries(look(0, page(0, metrics(), bulkload="false")))
+    assert not {"bulk-load", "bulk-load-on"} & set(entries(look(0, page(0, metrics(), bulkload="false"))))
+
+
+def test_accepting_one_unread_server_does_not_accept_another() -> None:
+    one, other = (Loss("unread", 1, True, "", "", of=(server,)).gate for server in ("rs1,1,1", "rs2,1,1"))
+    assert one.startswith("loss.unread.1.") and other.startswith("loss.unread.1.") and one != other
+
+
+def test_a_server_that_ended_leaves_an_entry_although_it_had_dropped_nothing() -> None:
+    seen = View(T0, look(0, page(0, metrics())), ClusterView(Side.TARGET, "bt"))
+    (entry,) = (loss for loss in ledger(seen, "ferry", {}, gone=["rs9,1,1"]) if loss.kind == "gone")
+    assert entry.closes and "rs9,1,1" in entry.text
+
+
+def test_a_page_with_the_queue_and_without_the_library_s_counters_is_no_page_without_losses() -> None:
+    mute = page(0, {name: value for name, value in metrics(sizeOfLogQueue=1).items() if "bigtable" not in name})
+    assert entries(look(0, mute))["unread"].count == 1
 
 
 def test_what_the_sample_and_the_copy_found_is_in_the_ledger_with_its_tables() -> None:

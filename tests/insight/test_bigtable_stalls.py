@@ -302,11 +302,13 @@ def test_a_second_bigtable_peer_with_other_keys_shares_the_first_one_s_connectio
 
 
 def test_a_stall_after_failed_starts_may_be_a_connection_with_old_keys() -> None:
-    before = look(0, page(0, {"source.bad.isInitializing": 1}), peers=(bigtable_peer(), bigtable_peer("bad")))
-    assert "leaked connection" in named([before, *_later(spinning())])
+    both = (bigtable_peer(), bigtable_peer("bad"))
+    before = [look(n, page(n, {"source.bad.isInitializing": 1}), peers=both) for n in (-30, -15, 0)]
+    assert "leaked connection" in named([*before, *_later(spinning())])
     assert "leaked connection" not in named(_later(spinning()))
+    assert "leaked connection" not in named([*before[1:], *_later(spinning())]), "it only took its time"
     restarted = [look(n * 10, page(n * 10, metrics(tried=n * 12_000, read=11), server="rs1,16020,2")) for n in (3, 4)]
-    assert "leaked connection" not in named([before, *restarted])
+    assert "leaked connection" not in named([*before, *restarted])
 
 
 def _later(history: list[ClusterView]) -> list[ClusterView]:

@@ -106,24 +106,55 @@ def test_another_peer_on_the_same_server_is_not_blamed_for_the_stall() -> None:
     assert list(why("r1", looks, there("t1"))) == ["dropped mutations"]
 
 
-def test_a_table_dropped_under_live_writes_is_named_at_once_and_at_no_look_as_a_target_that_hangs() -> None:
-    """Looks a second apart at two servers of a busy machine: one loops 300 times a second, one starves at 80."""
-    lines = [json.loads(line) for line in (FIXTURES / "bigtable-looks-missing-table.jsonl").read_text().splitlines()]
+def replayed(name: str) -> list[tuple[str, dict[str, Cause]]]:
+    """Looks a second or two apart at two servers and the target: (phase, what was named at that look)."""
+    lines = [json.loads(line) for line in (FIXTURES / f"bigtable-looks-{name}.jsonl").read_text().splitlines()]
     begun = lines[0]["pages"][0]["at_ms"]
+    orders = table("orders", families=[family("d"), family("m")])
     seen: list[ClusterView] = []
-    named: list[tuple[bool, set[str]]] = []
+    found = []
     for told in lines:
         pages = [page((p["at_ms"] - begun) / 1000, p["metrics"], server=p["server"]) for p in told["pages"]]
-        held = [queue(q["server"], "ferry", lag_ms=q["lag_ms"], size=q["size"]) for q in told["queues"]]
+        held = [queue(q["server"], "ferry", lag_ms=q["lag_ms"]) for q in told["queues"]]
         at = (told["pages"][0]["at_ms"] - begun) / 1000
-        seen.append(look(at, *pages, queues=held, tables=[table("orders")]))
-        target = () if told["missing"] else (there("orders"),)
-        named.append((told["missing"], set(why("ferry", seen, *target))))
-    assert [names for missing, names in named if not missing] == [set()] * 4
-    first, *later = (names for missing, names in named if missing)
-    assert first == {"table missing"}
-    assert later == [{"table missing", "incompatible mutations"}] * 5
-    assert "ships nothing, which costs up to" in why("ferry", seen[:5])["table missing"].evidence
+        seen.append(look(at, *pages, queues=held, tables=[orders]))
+        there_now = () if told["families"] is None else (there("orders", *told["families"]),)
+        gone: Observed[object] = Observed(None, None, told["error"])
+        parts = {"identity": gone, "tables": gone} if told["error"] else {}
+        found.append((told["phase"], why("ferry", seen, *there_now, **parts)))
+    return found
+
+
+def test_a_table_dropped_under_live_writes_is_named_at_once_and_at_no_look_as_a_target_that_hangs() -> None:
+    """On a busy machine: one server loops 300 times a second, the other starves at 80."""
+    looks = replayed("missing-table")
+    assert [set(named) for phase, named in looks if phase != "missing"] == [set()] * 4
+    first, *later = (named for phase, named in looks if phase == "missing")
+    assert set(first) == {"table missing"}
+    assert [set(named) for named in later] == [{"table missing", "incompatible mutations"}] * 5
+    assert "ships nothing, which costs up to" in later[1]["table missing"].evidence
+
+
+def test_an_outage_from_a_frozen_target_to_a_table_half_made_is_told_right_at_every_look() -> None:
+    """Frozen, thawed, killed, back without the table, then with one family of two, then whole."""
+    names = [
+        (phase, [name for name in reversed(named) if name != "incompatible mutations"])
+        for phase, named in replayed("outage")
+    ]
+    by_phase = {phase: [named for each, named in names if each == phase] for phase, _ in names}
+    assert by_phase["works"] == [[]] * 3
+    assert by_phase["frozen"][0] == ["target unreachable"] and by_phase["frozen"][-1] == [
+        "target unreachable",
+        "target hung",
+    ]
+    assert by_phase["thawed"][1:] == [[]] * 3
+    assert by_phase["refused"][0] == ["target unreachable"] and by_phase["refused"][-1] == [
+        "target unreachable",
+        "target hung",
+    ]
+    assert all(named[0] == "table missing" for named in by_phase["empty"])
+    assert by_phase["half"] == [["family missing"]] * 8
+    assert by_phase["healed"] == [[]] * 4
 
 
 def test_a_missing_family_spins_and_is_named() -> None:

@@ -256,7 +256,7 @@ def test_families_with_several_versions_lose_the_older_ones_in_importsnapshot() 
     [
         (job({}, JobPhase.LOST, None), True),
         (job({}, code=143), True),
-        (job({}, code=1), False),
+        (job({}, code=1), True),
         (job({}), False),
         (job({}, JobPhase.RUNNING, None), False),
         (None, False),

@@ -60,7 +60,8 @@ def side_body(reading: Reading, side: Side, width: int, wanted: Callable[[str], 
         "snapshots": ("Snapshots", cluster.snapshots, list(_snapshots(cluster, now, width, wanted))),
     }
     if "peers" not in cluster.parts:
-        lines += _service(cluster, width)
+        said = _service(cluster, width)
+        lines += [_greyed(each) for each in said] if old else said
     if side is Side.SOURCE:
         lines += _causes(reading, width)
     for name, part, rows in (sections[each] for each in sections if each in cluster.parts):
@@ -96,7 +97,8 @@ def _service(cluster: ClusterView, width: int) -> Iterable[Line]:
     for key, value in sorted(identity.settings.items()):
         thing, _, rest = key.partition(".")
         spoken.setdefault(thing, []).append(f"{rest} {value}" if rest else value)
-    for thing, facts in ((thing, _short(facts)) for thing, facts in spoken.items()):
+    for thing, all_of_it in spoken.items():
+        facts = all_of_it if thing == "unknown" else _short(all_of_it)
         role = "stale" if thing == "unknown" else "text"
         label = "not known" if thing == "unknown" else thing
         yield from wrap(", ".join(facts), width - 1, " " * 14, role, (Span(f"  {label:<12}", "dim"),))

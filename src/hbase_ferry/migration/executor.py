@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 
-from hbase_ferry.errors import Refused, StepFailed, Unreachable
+from hbase_ferry.errors import AgentError, BadAnswer, Refused, StepFailed, Unreachable
 from hbase_ferry.migration.context import standing
 from hbase_ferry.migration.core import Effect, Step, Work
 from hbase_ferry.migration.sending import SETTLE_SECONDS, Sender, key_of
@@ -81,6 +81,8 @@ class Executor(Sender):
     def _begin_again(self, step: Step, view: View) -> Generator[Event, None, View]:
         """A new attempt for what failed before; returns the view to go on with."""
         bases = step.retries(view)
+        if bases and (blocked := step.blocked(view)):
+            raise Refused(*blocked)
         lost = [g.text for g in step.gates(view) if g.name.startswith("lost.") and g.name not in view.waivers]
         if bases and lost:
             raise Refused(*lost)
@@ -142,6 +144,10 @@ class Executor(Sender):
             try:
                 proof = piece.run(self._clusters)
                 break
+            except (AgentError, BadAnswer) as error:
+                if intent:
+                    yield self._emit(EventKind.FAILED, step, str(error), intent)
+                raise
             except Unreachable as error:
                 yield self._progress(step, self._service.view, f"{piece.text}: {error}")
                 if wait is None or self._stop.is_set():

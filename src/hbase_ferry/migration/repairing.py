@@ -27,6 +27,11 @@ class Repairer(Sender):
             raise Refused(f"the repair of row {told} has to be confirmed by typing {told}")
         view = self._service.observe()
         self._service.pins.pin(view)
+        if view.proof("switched", "migration") is not None:
+            raise Refused(
+                f"the clients write to {view.target.name}: a row of the source, with its old times, would bring back "
+                f"what they deleted since. Repair it from the application"
+            )
         text = f"write row {told} of {table} to {view.target.name} again"
         yield self._service.emit(EventKind.STEP_STARTED, STEP, text)
         intent = self._service.emit(EventKind.INTENT, STEP, text, {"method": "work", "params": {}})

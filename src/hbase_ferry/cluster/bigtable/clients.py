@@ -60,6 +60,11 @@ class Clients:
     def emulated(self) -> bool:
         return self.login.credentials is None
 
+    @property
+    def cluster_id(self) -> str:
+        """What a migration pins: a rehearsal on an emulator is never taken for the instance of the same name."""
+        return f"{self.path} in an emulator" if self.emulated else self.path
+
     def table(self, name: str) -> str:
         return f"{self.path}/tables/{name}"
 

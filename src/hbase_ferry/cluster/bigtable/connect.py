@@ -51,7 +51,7 @@ class InstanceWire:
         """The answer's result. Raises AgentError, Unreachable, DeadlineExceeded."""
         if self._closed:
             raise Unreachable(f"{self._name}: the connection was closed")
-        given = checked(method, params, self._clients.path)
+        given = checked(method, params, self._clients.cluster_id)
         login = self._clients.login
         return _ANSWERS[method](self, Ask(self._name, method, deadline, login.user, login.source), given)
 

@@ -46,7 +46,7 @@ _NAME_ONLY = 1
 def identity(clients: Clients, ask: Ask) -> dict[str, Json]:
     """See the module. Raises where the instance does not exist or nobody answers."""
     reach(clients, ask)
-    return identity_of(clients.path, clients.login.user, _settings(clients, ask), round(time.time() * 1000))
+    return identity_of(clients.cluster_id, clients.login.user, _settings(clients, ask), round(time.time() * 1000))
 
 
 def reach(clients: Clients, ask: Ask) -> None:

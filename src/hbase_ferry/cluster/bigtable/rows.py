@@ -20,6 +20,7 @@ from hbase_ferry.cluster.bigtable.library import DATA, EXCEPTIONS, library
 from hbase_ferry.cluster.bigtable.merging import RowMerger
 from hbase_ferry.cluster.bigtable.requests import SentCell, SentRow
 from hbase_ferry.cluster.pages import Page
+from hbase_ferry.errors import Unreachable
 from hbase_ferry.model.event import Json
 
 ENTRY_CELLS = 20_000
@@ -27,6 +28,8 @@ ENTRY_CELLS = 20_000
 REQUEST_CELLS = 50_000
 REQUEST_BYTES = 8 * 1024 * 1024
 """A request ends once it has so many; one cell may be larger."""
+PASSING = (4, 10, 14)
+"""gRPC codes of an entry that pass by themselves, as while tablets move: DEADLINE_EXCEEDED, ABORTED, UNAVAILABLE."""
 PAGE_SECONDS = 30.0
 """A page that has rows ends after so long, as the agent's does."""
 
@@ -137,13 +140,18 @@ def _send(clients: Clients, ask: Ask, table: str, entries: Sequence[SentRow]) ->
     )
     for key, cells in entries:
         _fill(request.entries.add(row_key=key), cells)
-    refused = []
+    refused, answered = [], set()
     with ask.translating(f"table {table}"):
         stream = clients.data.mutate_rows(request=_wrapped(request), timeout=ask.left(), retry=None)
         for response in stream:
             for entry in type(response).pb(response).entries:
+                answered.add(entry.index)
                 if entry.status.code:
                     refused.append((entries[entry.index][0], entry.status.code, entry.status.message))
+    passing = [text for _, code, text in refused if code in PASSING]
+    if passing or len(answered) < len(entries):
+        why = passing[0] if passing else f"{len(entries) - len(answered)} rows were not answered"
+        raise Unreachable(f"{clients.table(table)}: {why}; nothing is known of these rows, they are written again")
     return refused
 
 

@@ -14,6 +14,9 @@ from hbase_ferry.insight.bigtable.pages import read, value
 from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.model.cluster import ClusterView, Peer
 
+START_SECONDS = 30.0
+"""More than an endpoint takes to start, its first connection included (1 to 10 s in the lab)."""
+
 
 def shared(peer: Peer, source: ClusterView) -> Iterator[Cause]:
     """Other Bigtable peers that name another connection than this one."""
@@ -51,10 +54,16 @@ def connection_keys(peer: Peer, source: ClusterView) -> Mapping[str, str]:
 
 
 def _failed_before(peer: Peer, history: Sequence[ClusterView]) -> tuple[str, ...]:
+    """A start that takes its time is no failure: one that is seen for longer than any start takes is."""
     ours = {queue.server for queue in history[-1].queues(peer.id)} - set(startup.not_started(history[-1], peer.id))
     failed: set[str] = set()
+    begun: dict[tuple[str, str], float] = {}
     for view in history[:-1]:
-        for other in view.peers.current or ():
-            if library.ships_to_bigtable(other.endpoint):
-                failed.update(startup.not_started(view, other.id))
+        at = view.load.at or view.servers.at
+        if at is None or view.peers.current is None:
+            continue
+        peers = [other.id for other in view.peers.current if library.ships_to_bigtable(other.endpoint)]
+        starting = {(other, server) for other in peers for server in startup.not_started(view, other)}
+        begun = {each: begun.get(each, at) for each in starting}
+        failed.update(server for (_, server), since in begun.items() if at - since >= START_SECONDS)
     return tuple(sorted(ours & failed))

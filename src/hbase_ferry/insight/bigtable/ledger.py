@@ -8,6 +8,7 @@ Called by the cutover's gate, by `TargetKind.remember` (totals outlive servers a
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -30,6 +31,8 @@ Kind: TypeAlias = Literal[
     "illegal-name",
     "too-large",
     "bulk-load",
+    "bulk-load-on",
+    "gone",
     "skip-wal",
     "reverse-timestamps",
     "backfill-dropped",
@@ -53,6 +56,8 @@ class Loss:
     remedy: str
     at_most: bool = False
     "fewer may be lost than counted: attempts were counted"
+    of: tuple[str, ...] = ()
+    "the servers it speaks of, where the number alone would be true of others too"
 
     @property
     def closes(self) -> bool:
@@ -66,7 +71,8 @@ class Loss:
     @property
     def gate(self) -> str:
         """The gate's name, the number in it."""
-        return f"loss.{self.kind}.{self.count}"
+        which = f".{hashlib.sha256(' '.join(self.of).encode()).hexdigest()[:6]}" if self.of else ""
+        return f"loss.{self.kind}.{self.count}{which}"
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def ledger(
     servers = view.source.servers.current or ()
     wishes = tuple(tables) or _of_peer(view, peer_id)
     found = (
-        *_counted(view, peer_id, recorded, bool(gone)),
+        *_counted(view, peer_id, recorded, gone),
         *_named(view, wishes),
         *_read(sampled),
         *_bulk(servers, peer_id),
@@ -116,20 +122,32 @@ def _of_peer(view: View, peer_id: str) -> tuple[TableWish, ...]:
     return tuple(TableWish(name, families) for name, families in peer.table_cfs.items()) if peer else ()
 
 
-def _counted(view: View, peer_id: str, recorded: Mapping[str, int], gone: bool) -> Iterator[Loss]:
+def _counted(view: View, peer_id: str, recorded: Mapping[str, int], gone: Sequence[str]) -> Iterator[Loss]:
     servers, identity = view.source.servers.current, view.source.identity.current
-    seen = {facts.server for facts in read(servers or ()) if facts.role == REGION_SERVER}
-    blind = len(set(identity.servers) - seen) if identity else int(not seen)
-    if blind:
-        why = view.source.servers.error or next((unread_reason(f) for f in servers or () if f.error), "not read yet")
+    shown = _showing(view, peer_id)
+    blind = sorted(set(identity.servers) - shown) if identity else []
+    if blind or not shown:
+        why = view.source.servers.error or next((unread_reason(f) for f in servers or () if f.error), "not shown yet")
         yield Loss(
             "unread",
-            blind,
+            max(1, len(blind)),
             True,
-            f"the library's counters of {plural(blind, 'region server')} could not be read ({why})",
+            f"the library's counters of {plural(max(1, len(blind)), 'region server')} could not be read ({why})",
             "open the way to every region server's web port, or read its /jmx by hand",
+            of=tuple(blind),
         )
-    more = bool(blind) or gone
+    if gone:
+        yield Loss(
+            "gone",
+            len(gone),
+            True,
+            f"{plural(len(gone), 'region server')} ended since; what the library dropped there between its last look "
+            f"and its end is not known: {', '.join(gone[:3])}",
+            f"look for 'Dropping incompatible mutation' in the log of that server; its pages are up to "
+            f"{library.CACHE_SECONDS:g} s old",
+            of=tuple(gone),
+        )
+    more = bool(blind or gone or not shown)
     retried = attempted(counters(servers or ()), peer_id)
     dropped = recorded.get(library.DROPPED, 0)
     yield from _counter("dropped", dropped, more, retried)
@@ -137,6 +155,16 @@ def _counted(view: View, peer_id: str, recorded: Mapping[str, int], gone: bool) 
     deletes = recorded.get(library.INCOMPATIBLE_DELETES, 0)
     yield from _counter("converted", max(0, deletes - dropped), more, retried)
     yield from _counter("future-puts", recorded.get(library.FUTURE_PUTS, 0), more, retried)
+
+
+def _showing(view: View, peer_id: str) -> set[str]:
+    """Region servers whose pages were read, without those that show HBase's own values of the peer's queue and none of
+    the library's: below HBase 1.4 it counts nothing there (JBH#3596)."""
+    found = counters(view.source.servers.current or ())
+    counting = {key.server for key in found if key.name == library.DROPPED}
+    queued = {key.server for key in found if key.peer == peer_id and key.name == library.LOG_QUEUE}
+    pages = {facts.server for facts in read(view.source.servers.current or ()) if facts.role == REGION_SERVER}
+    return pages - (queued - counting)
 
 
 def attempted(found: Counters, peer_id: str) -> bool:
@@ -204,8 +232,11 @@ def _read(sampled: Sampled) -> Iterator[Loss]:
     parts = [f"{plural(number, noun)} {limit} in {where}" for number, noun, limit, where in sums if number]
     if parts:
         number = sum(one[0] for one in sums)
-        remedy = "shorten or split them in HBase before the copy; the library cannot ship them and would stall"
-        yield Loss("too-large", number, True, f"above Bigtable's limits: {'; '.join(parts)}", remedy)
+        remedy = (
+            "what is above Bigtable's limits stalls the library: shorten or split it in HBase before the copy; "
+            "rows that are only too large for a look have to be looked at by other means"
+        )
+        yield Loss("too-large", number, True, f"too large: {'; '.join(parts)}", remedy)
     left = sum(sampled.backfill_dropped.values())
     if left:
         where = _tables(sampled.backfill_dropped)
@@ -237,7 +268,8 @@ def _bulk(servers: Sequence[ServerFacts], peer_id: str) -> Iterator[Loss]:
     elif on:
         where = plural(len(on), "server")
         text = f"{library.BULK_LOADS} is true on {where}: the first bulk load stalls the peer for good"
-        yield Loss("bulk-load", len(on), False, text, f"set {library.BULK_LOADS} false on every server and restart it")
+        remedy = f"set {library.BULK_LOADS} false on every server and restart it"
+        yield Loss("bulk-load-on", len(on), False, text, remedy, of=tuple(on))
 
 
 def _skipping(view: View, wishes: Sequence[TableWish]) -> Iterator[Loss]:

@@ -121,7 +121,8 @@ def _schema(peer: Peer, source: ClusterView, target: ClusterView, tries: Sequenc
             yield Cause(
                 "table missing",
                 f"{target.name} has no table {table.name}; its edits block every table in the same WALs{_tried(tries)}",
-                f"create {table.name} with its families there: the peer goes on within a second",
+                f"create {table.name} with its families there, by its own step where this migration moves it: a new "
+                "table is empty and wants its history again; the peer goes on within a second",
             )
             continue
         missing = [name for name in families if there.family(name) is None]

@@ -39,6 +39,19 @@ class Backfill(FerryStep):
     def waiting_for(self, view: View) -> str | None:
         return None if backfilled(view, self.lane) else f"the history of {self.lane} is not copied yet"
 
+    def enabled(self, view: View) -> str | None:
+        """What an enabled peer does to a copy under way; None: it is disabled."""
+        peer = view.source.peer(self.ctx.peer_id)
+        if peer is None or not peer.enabled or backfilled(view, self.lane) or self.superseded(view):
+            return None
+        return (
+            f"peer {peer.id} is ENABLED while the history of {self.lane} is copied: a delete it ships would come back. "
+            f"Disable it, undo step table:{self.lane} and copy anew"
+        )
+
+    def failure(self, view: View) -> str | None:
+        return self.enabled(view)
+
     def copied(self, view: View, note: str) -> Proof:
         """The history is there."""
         return Proof("backfilled", self.lane, view.at, history_basis(view, self.lane), note)
@@ -136,7 +149,7 @@ class PipelineBackfill(Backfill):
         return (Gate(f"lost.{job_id}", False, text, waivable=True),)
 
     def failure(self, view: View) -> str | None:
-        return None if backfilled(view, self.lane) else self.job_failure(view, *self.jobs(view))
+        return None if backfilled(view, self.lane) else self.enabled(view) or self.job_failure(view, *self.jobs(view))
 
     def retries(self, view: View) -> tuple[str, ...]:
         if self.failure(view) is None:

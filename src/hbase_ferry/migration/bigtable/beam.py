@@ -19,7 +19,7 @@ from hbase_ferry.migration import tools
 from hbase_ferry.migration.bigtable.settings import BackfillEngine, BigtableSettings
 from hbase_ferry.migration.settings import Settings, SideSettings
 from hbase_ferry.model.cluster import Family
-from hbase_ferry.model.view import JobPhase, JobState
+from hbase_ferry.model.view import JobState
 
 EXPORT = "org.apache.hadoop.hbase.mapreduce.Export"
 MAIN = "com.google.cloud.bigtable.beam.Main"
@@ -248,7 +248,7 @@ def may_still_run(bigtable: BigtableSettings, state: JobState | None) -> list[st
     own = bigtable.backfill
     if state is None or state.alive or own.runner == DIRECT_RUNNER:
         return None
-    if state.phase is not JobPhase.LOST and (state.exit_code or 0) < 128:
+    if state.succeeded:
         return None
     project, region = own.options.get("project", bigtable.project), own.region or "<region>"
     return [

@@ -8,11 +8,13 @@ only `running` of every queue tells (§4.3).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from hbase_ferry.insight.bigtable.startup import not_started
 from hbase_ferry.insight.format import plural
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, holds_history, instance_path
+from hbase_ferry.migration.bigtable.preflight import server_gates
 from hbase_ferry.migration.bigtable.tables import schema_gate
 from hbase_ferry.migration.context import generation, standing
 from hbase_ferry.migration.core import HISTORY, Action, Caller, Gate, Work
@@ -77,7 +79,8 @@ class AddEndpointPeer(AddPeer):
     def gates(self, view: View) -> tuple[Gate, ...]:
         names = [table.name for table in self.ctx.settings.tables]
         empty = [gate for name in names if (gate := self._stale(view, name)) is not None]
-        return (*super().gates(view), *(schema_gate(self, view, name) for name in names), *empty)
+        schema = (schema_gate(self, view, name) for name in names)
+        return (*super().gates(view), *server_gates(self.ctx, view), *schema, *empty)
 
     def _stale(self, view: View, table: str) -> Gate | None:
         """Closed where a peer that is gone had its history copied: what was deleted without a peer stays there."""
@@ -131,8 +134,7 @@ class RunningQueues(Queues):
 
     def idle(self, view: View) -> tuple[str, ...]:
         """Servers where the endpoint does not run."""
-        queues = view.source.queues(self.ctx.peer_id)
-        return tuple(sorted({q.server for q in queues if q.running is False}))
+        return not_started(view.source, self.ctx.peer_id)
 
     def waiting_for(self, view: View) -> str | None:
         text = super().waiting_for(view)
@@ -153,7 +155,11 @@ class RunningQueues(Queues):
         return self.waiting_for(view)
 
     def proves(self, view: View) -> Proof | None:
-        return None if self.idle(view) else super().proves(view)
+        proof = None if self.idle(view) else super().proves(view)
+        mute = any(queue.running is None for queue in view.source.queues(self.ctx.peer_id))
+        if proof is None or not mute:
+            return proof
+        return replace(proof, note=f"{proof.note}; this HBase line does not say whether its endpoint runs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +182,8 @@ class HeldScope(Scope):
 class EnableEndpointPeer(EnablePeer):
     """Lets the peer ship, once the history is there and nothing of the schema is missing."""
 
+    ctx: BigtableContext = field(repr=False)
+
     def gates(self, view: View) -> tuple[Gate, ...]:
         copied = (
             Gate(
@@ -185,4 +193,5 @@ class EnableEndpointPeer(EnablePeer):
             )
             for t in self.ctx.settings.tables
         )
-        return (*copied, *(schema_gate(self, view, t.name) for t in self.ctx.settings.tables))
+        schema = (schema_gate(self, view, t.name) for t in self.ctx.settings.tables)
+        return (*server_gates(self.ctx, view), *copied, *schema)

@@ -8,6 +8,7 @@ from hbase_ferry.insight.bigtable.checks import BigtableWish, preflight
 from hbase_ferry.insight.bigtable.rollout import rollout
 from hbase_ferry.insight.preflight import Finding, TableWish
 from hbase_ferry.migration.bigtable.names import BigtableContext
+from hbase_ferry.migration.core import Gate
 from hbase_ferry.migration.steps.prepare import Preflight
 from hbase_ferry.model.view import View
 
@@ -23,6 +24,25 @@ def wish_of(ctx: BigtableContext) -> BigtableWish:
         dry_run=own.dry_run,
         emulator=bool(own.emulator),
         endpoint=own.endpoint,
+    )
+
+
+SHIPPING = ("bt.library", "bt.site-keys", "bt.abort", "bt.bulk-loads")
+"""Checks of the servers that decide where, and whether, a peer ships."""
+
+
+def server_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
+    """Those checks anew, before a peer is added or enabled: a server may have been restarted with other keys since.
+
+    What could not be read is closed too, until somebody who looked says so.
+    """
+    opened = {"ok": True, "warn": True, "block": False, "unknown": None}
+    wishes = tuple(TableWish(t.name, t.families) for t in ctx.settings.tables)
+    found = preflight(view, wishes, ctx.peer_id, wish_of(ctx), run_id=ctx.run_id)
+    return tuple(
+        Gate(f"servers.{f.check}", opened[f.severity], f.text, waivable=f.severity == "unknown")
+        for f in found
+        if f.check in SHIPPING
     )
 
 

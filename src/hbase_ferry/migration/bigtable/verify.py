@@ -48,12 +48,14 @@ class InstanceVerify(FerryStep):
         found = self.found(view)
         if not found:
             return drained
-        name, text = self.acceptance(found), f"{count(found)} differences of {self.lane} are to be accepted as they are"
+        name = self.acceptance(view, found)
+        text = f"{count(found)} differences of {self.lane} are to be accepted as they are"
         return (*drained, Gate(name, False, text, str(found), "0", waivable=True, warning=True))
 
-    def acceptance(self, found: int) -> str:
-        """The gate that accepts exactly so many differences."""
-        return f"different.{self.lane}.{found}"
+    def acceptance(self, view: View, found: int) -> str:
+        """The gate that accepts exactly so many differences of exactly this comparison."""
+        part = self.attempt(view, "compare").removeprefix(f"{self.ctx.run_id}-")
+        return f"different.{self.lane}.{part}.{found}"
 
     def found(self, view: View) -> int:
         """How many differences the finished comparison found; 0: none, or not finished."""
@@ -118,9 +120,11 @@ class CellVerify(InstanceVerify):
         state, found = self.state(view), self.found(view)
         if not state.done or (not found and not state.broken_off) or self.superseded(view):
             return None
-        if self.acceptance(found) in view.waivers and not state.broken_off:
+        if self.acceptance(view, found) in view.waivers and not state.broken_off:
             return None
-        return f"{self.report(state)[0]}. See the report; repair, or accept gate {self.acceptance(found)} with a reason"
+        what = "its history is wanted anew" if state.broken_off else "repair the rows of the report"
+        ways = "" if state.broken_off else f", or accept gate {self.acceptance(view, found)} with a reason"
+        return f"{self.report(state)[0]}: {what}{ways}"
 
     def retries(self, view: View) -> tuple[str, ...]:
         return (self.attempt(view, "compare").rsplit("-", 1)[0],) if self.failure(view) else ()
@@ -182,7 +186,7 @@ class HashVerify(InstanceVerify):
         result = beam.sync_result(state)
         if result.different is None:
             return f"job {state.id} ended with 0 but printed no counters: nothing is proved"
-        if result.different and self.final and self.acceptance(result.different) not in view.waivers:
+        if result.different and self.final and self.acceptance(view, result.different) not in view.waivers:
             return f"sync-table found {count(result.different)} ranges of {self.lane} that differ; 0 are allowed"
         return None
 

@@ -27,6 +27,8 @@ KIND = "cursor.copy"
 """Kind of the proofs that say how far a copy is; only the newest of a subject is kept."""
 PAGE_BYTES = 1_000_000
 """Keys and values, about, that are read and written by one call; a row above four times that travels alone."""
+RANGE_BYTES = 64_000_000
+"""After which a range ends, however few its rows are: between two ranges a stop is heard."""
 PAGE_ROWS = 2_000
 
 
@@ -98,10 +100,13 @@ def copy_piece(job: Copying, proofs: Sequence[Proof]) -> Work | None:
 def _one_range(job: Copying, state: CopyState, sides: Mapping[Side, Caller]) -> CopyState:
     reading = Reading(job.table, job.families, values="full", page_rows=PAGE_ROWS, page_bytes=PAGE_BYTES)
     with Stream(sides[Side.SOURCE], reading, state.next or "", job.rows_per_range) as stream:
+        before = state.bytes
         for page in stream.pages():
             state = _one_page(job, state, sides[Side.TARGET], page)
             for key in page.skipped:
                 state = _one_row(job, state, sides, key)
+            if page.next is not None and state.bytes - before >= RANGE_BYTES:
+                return replace(state, next=page.next)
     return replace(state, next=stream.end)
 
 

@@ -20,9 +20,9 @@ from hbase_ferry.model.cluster import Family
 from hbase_ferry.model.rows import Cell, RowPage
 
 PAGE_ROWS = 1_000
-PAGE_BYTES = 8_000_000
-"""Of keys and values, as the store holds them: the most that `rows.scan` takes; a row above four times that is only
-named."""
+PAGE_BYTES = 2_000_000
+"""Of keys and values, as the store holds them: a page of the smallest cells still fits one line of the wire. A row
+above four times that is only named."""
 
 AHEAD = 2
 """Pages that are read ahead: the sides take their time in turn, and neither is to wait for the other."""
