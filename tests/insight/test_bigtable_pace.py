@@ -59,7 +59,7 @@ def test_a_peer_is_not_called_slow_where_one_server_ships_and_another_only_retri
         shipping = metrics(tried=50 * (n + 1), read=50 * (n + 1), shippedOps=50 * (n + 1))
         stuck = metrics(tried=tried, read=11)
         pages = (page(n * 5, shipping), page(n * 5, stuck, server=RS2))
-        return look(n * 5, *pages, queues=[queue(RS1), queue(RS2, lag_ms=n * 5_000)])
+        return look(n * 5, *pages, queues=[queue(RS1, ops_shipped=50 * n), queue(RS2, lag_ms=n * 5_000)])
 
     history = [two(n, 12_000 * n + 10) for n in range(4)]
     assert names(history) == {"permanent error"}

@@ -194,19 +194,26 @@ def test_a_cluster_that_does_not_serve_is_named() -> None:
     assert "target not ready" not in named(looks(metrics()), instance(ORDERS, settings=resizing))
 
 
-def test_a_peer_that_ships_and_still_falls_behind_has_a_slow_target() -> None:
-    late = [
+def behind(lags: Sequence[int], shipped: Sequence[int]) -> list[ClusterView]:
+    """Looks ten seconds apart."""
+    return [
         look(
-            n * 10, page(n * 10, metrics(shippedOps=1000 * n, tried=9 + n, read=9 + n)), queues=[queue(lag_ms=6000 * n)]
+            n * 10,
+            page(n * 10, metrics(shippedOps=each, tried=9 + n, read=9 + n)),
+            queues=[queue(lag_ms=lag, ops_shipped=each)],
         )
-        for n in range(4)
+        for n, (lag, each) in enumerate(zip(lags, shipped, strict=True))
     ]
+
+
+def test_a_peer_that_ships_and_still_falls_behind_has_a_slow_target() -> None:
+    late = behind([0, 6_000, 12_000, 18_000], [0, 1_000, 2_000, 3_000])
     assert "lag 0 ms, then 18 000 ms" in named(late)["slow target"].evidence
-    steady = [
-        look(n * 10, page(n * 10, metrics(shippedOps=1000 * n, tried=9 + n, read=9 + n)), queues=[queue(lag_ms=4000)])
-        for n in range(4)
-    ]
-    assert named(steady) == {}
+    assert named(behind([4_000] * 4, [0, 1_000, 2_000, 3_000])) == {}
+
+
+def test_a_peer_that_shipped_until_it_stopped_has_no_slow_target() -> None:
+    assert "slow target" not in named(behind([0, 0, 6_000, 16_000], [1_000, 2_000, 2_100, 2_100]))
 
 
 def test_a_bulk_load_marker_never_heals() -> None:

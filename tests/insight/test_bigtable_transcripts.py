@@ -157,6 +157,14 @@ def test_an_outage_from_a_frozen_target_to_a_table_half_made_is_told_right_at_ev
     assert by_phase["healed"] == [[]] * 4
 
 
+def test_an_endpoint_that_never_started_shows_its_queue_and_none_of_the_library_s_counters() -> None:
+    now = bean("not-started")
+    assert not [name for name in now if "bigtable" in name or "Eligible" in name]
+    looks = history("ns1", now, now, tables=[table("orders")])
+    assert list(why("ns1", looks, there("orders"))) == ["key file", "endpoint not started"], "likeliest last"
+    assert list(losses("ns1", now)) == ["unread"], "what it does not count is not known"
+
+
 def test_a_missing_family_spins_and_is_named() -> None:
     now = bean("missing-family-stall")
     two = table("tmf", families=[family("cf"), family("nf")])

@@ -24,7 +24,8 @@ from hbase_ferry.insight.bigtable.counters import (
     repeats,
 )
 from hbase_ferry.insight.format import percent, size
-from hbase_ferry.model.cluster import ClusterView, ServerFacts
+from hbase_ferry.insight.queues import moved
+from hbase_ferry.model.cluster import ClusterView, ReplicationQueue, ServerFacts
 
 Pace: TypeAlias = Literal["loop", "slow", "unclear"]
 """Without a pause; once a client timeout; or not to be told yet after one rise of many entries."""
@@ -82,6 +83,26 @@ def retries(history: Sequence[ClusterView], peer_id: str) -> tuple[Retry, ...]:
 def standing(history: Sequence[ClusterView], peer_id: str) -> tuple[str, ...]:
     """Servers on which nothing is handed over and nothing shipped, for longer than the bean's cache."""
     return tuple(rate.server for rate in rates(history, peer_id) if rate.eligible == 0 and rate.shipped == 0)
+
+
+def outrun(history: Sequence[ClusterView], peer_id: str) -> list[int]:
+    """The peer's largest lag in the newest distinct looks of a minute, since it was least, oldest first; empty unless
+    it only grew although something was shipped meanwhile, which tells a slow target from one that stopped."""
+    found: dict[float, tuple[ReplicationQueue, ...]] = {}
+    newest = history[-1].load.at or 0.0
+    for view in history:
+        if view.load.current is not None and view.load.at and newest - view.load.at <= 60:
+            found[view.load.at] = view.queues(peer_id)
+    looks = list(found.values())
+    lags = [max((queue.lag_ms for queue in queues), default=0) for queues in looks]
+    start = max((n for n, lag in enumerate(lags) if lag == min(lags)), default=0)
+    looks, lags = looks[start:], lags[start:]
+    return lags if lags == sorted(lags) and any(_shipped(*pair) for pair in pairwise(looks[1:])) else []
+
+
+def _shipped(before: Sequence[ReplicationQueue], after: Sequence[ReplicationQueue]) -> bool:
+    earlier = {(queue.server, queue.queue_id): queue for queue in before}
+    return any(moved(earlier[key], q) for q in after if (key := (q.server, q.queue_id)) in earlier)
 
 
 def spin_cost(rate: float) -> str:

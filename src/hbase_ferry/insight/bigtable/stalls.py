@@ -19,6 +19,7 @@ from hbase_ferry.insight.bigtable.rates import (
     WINDOW_SECONDS,
     Rate,
     Retry,
+    outrun,
     rates,
     retries,
     spin_cost,
@@ -217,9 +218,8 @@ def _standstill(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
 
 def _slow(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
     shipping = [one for one in rates(history, peer.id) if one.shipped]
-    lags = _lags(peer.id, history)
-    grows = len(lags) >= 3 and lags[-1] - lags[0] >= KEEPING_UP_MS and lags == sorted(lags)
-    if shipping and grows:
+    lags = outrun(history, peer.id)
+    if shipping and lags and lags[-1] - lags[0] >= KEEPING_UP_MS:
         total = sum(one.shipped or 0 for one in shipping)
         yield Cause(
             "slow target",
@@ -228,16 +228,6 @@ def _slow(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
             "look at the CPU of the instance's cluster (70 % at most on average): add nodes or turn autoscaling on; "
             "and at the peer's bandwidth limit",
         )
-
-
-def _lags(peer_id: str, history: Sequence[ClusterView]) -> list[int]:
-    """The peer's largest lag in each of the newest distinct looks of a minute, oldest first."""
-    found: dict[float, int] = {}
-    newest = history[-1].load.at or 0.0
-    for view in history:
-        if view.load.current is not None and view.load.at and newest - view.load.at <= 60:
-            found[view.load.at] = max((queue.lag_ms for queue in view.queues(peer_id)), default=0)
-    return list(found.values())
 
 
 def _incompatible(peer: Peer, source: ClusterView, tries: Sequence[Retry]) -> Iterator[Cause]:
