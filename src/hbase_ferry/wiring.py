@@ -22,7 +22,7 @@ from hbase_ferry.migration.service import MigrationService
 from hbase_ferry.migration.settings import Settings, TransportKind
 from hbase_ferry.migration.targets import kind_of
 from hbase_ferry.model.clock import Clock, SystemClock
-from hbase_ferry.model.cluster import PARTS, ClusterView, Side
+from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.event import Event, EventKind
 from hbase_ferry.model.view import View
 from hbase_ferry.monitor.history import History
@@ -91,7 +91,8 @@ def build(
     if world is None and TransportKind.SIMULATED in (settings.source.transport, settings.target.transport):
         world = _embedded(settings, clock)
     stepping = world is not None and not isinstance(clock, SystemClock)
-    parts = {Side.SOURCE: PARTS, Side.TARGET: kind_of(settings).parts}
+    kind = kind_of(settings)
+    parts = {Side.SOURCE: kind.source_parts, Side.TARGET: kind.parts}
     clusters = {
         side: Cluster(
             side,

@@ -65,7 +65,7 @@ class Sight:
         self._ports: Observed[tuple[PortCheck, ...]] = Observed()
         self._asked = 0
         self._told: dict[str, int] = {}
-        parts = {Side.SOURCE: PARTS, Side.TARGET: kind.parts}
+        parts = {Side.SOURCE: kind.source_parts, Side.TARGET: kind.parts}
         self._sides = {side: ClusterView(side, c.name, parts=parts[side]) for side, c in clusters.items()}
         self.history: deque[ClusterView] = deque(maxlen=60)
 

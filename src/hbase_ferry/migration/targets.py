@@ -19,6 +19,9 @@ from hbase_ferry.model.cluster import PARTS, ClusterView, Side
 from hbase_ferry.model.view import Proof, View
 from hbase_ferry.model.watch import Watch
 
+CLUSTER = tuple(part for part in PARTS if part != "servers")
+"""What a cluster has where nobody asks for its servers' own pages."""
+
 
 @dataclass(frozen=True)
 class TargetKind:
@@ -32,6 +35,8 @@ class TargetKind:
     "of the target's ClusterView"
     causes: Callable[[str, Sequence[ClusterView], ClusterView], tuple[Cause, ...]]
     "peer id, the source's views, the newest of the target -> why the peer stalls, with evidence and remedy"
+    source_parts: tuple[str, ...] = CLUSTER
+    "of the source's ClusterView"
     repairs: bool = False
     "whether the target takes single rows (`rows.write`)"
     jobs: bool = True
@@ -43,7 +48,7 @@ class TargetKind:
 
 
 def _hbase() -> TargetKind:
-    return TargetKind("hbase", hbase_plan, PARTS, stalls.causes)
+    return TargetKind("hbase", hbase_plan, CLUSTER, stalls.causes)
 
 
 def _bigtable() -> TargetKind:

@@ -12,6 +12,7 @@ from hbase_ferry.migration.bigtable.names import dry_peer
 from hbase_ferry.migration.bigtable.plan import bigtable_plan
 from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.targets import TargetKind
+from hbase_ferry.model import cluster as model
 from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.watch import Watch
 
@@ -22,7 +23,15 @@ PARTS = ("identity", "tables")
 def bigtable() -> TargetKind:
     """The entry."""
     return TargetKind(
-        "bigtable", bigtable_plan, PARTS, causes, repairs=True, jobs=False, watch=watch, remember=remember
+        "bigtable",
+        bigtable_plan,
+        PARTS,
+        causes,
+        source_parts=model.PARTS,
+        repairs=True,
+        jobs=False,
+        watch=watch,
+        remember=remember,
     )
 
 
