@@ -6,6 +6,7 @@ DIFFERENT is the whole list of what the lines themselves do differently; everyth
 from __future__ import annotations
 
 import hashlib
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -60,13 +61,17 @@ def kind(backend: Backend, check: str) -> str | None:
     return DIFFERENT.get(check, {}).get(backend.line, USUAL[check])
 
 
+_NUMBERS = itertools.count(1)
+
+
 @pytest.fixture
 def peer(backend: Backend) -> Iterator[str]:
     """A disabled peer whose queue every region server reports."""
-    assert backend.add_peer("contract").changed
-    backend.until(lambda: backend.queues("contract"))
-    yield "contract"
-    backend.call("peer.remove", id="contract")
+    name = f"contract{next(_NUMBERS)}"  # 1.x may take long to forget the queue of a peer just removed
+    assert backend.add_peer(name).changed
+    backend.until(lambda: backend.queues(name))
+    yield name
+    backend.call("peer.remove", id=name)
 
 
 @pytest.fixture
@@ -263,15 +268,15 @@ def test_an_endpoint_of_its_own_needs_no_cluster_key_and_keeps_its_config(backen
     if backend.line >= (3, 0):
         pytest.skip("no such class from 3.0 on")
     config = {"a.b": "c", "x.json.value": "hidden"}
-    backend.add_peer("contract", cluster_key="", endpoint=REGION_REPLICA, config=config)
+    backend.add_peer("contract_replica", cluster_key="", endpoint=REGION_REPLICA, config=config)
     try:
-        peer = backend.peer("contract")
+        peer = backend.peer("contract_replica")
         own = backend.call("cluster.identity", settings=None).cluster_key
         assert (peer.endpoint, peer.cluster_key, peer.enabled) == (REGION_REPLICA, own, False)
         assert peer.config == {"a.b": "c", "x.json.value": "(set)"}
         assert peer.table_cfs == {backend.table: ("d",)}
     finally:
-        backend.call("peer.remove", id="contract")
+        backend.call("peer.remove", id="contract_replica")
 
 
 def test_an_endpoint_class_the_master_cannot_load_is_refused(backend: Backend) -> None:
@@ -279,8 +284,8 @@ def test_an_endpoint_class_the_master_cannot_load_is_refused(backend: Backend) -
     if expected is None:
         pytest.skip("not looked at by this line")
     with pytest.raises(AgentError, match=r"Can not instantiate .*class=no\.such\.Endpoint") as caught:
-        backend.add_peer("contract", cluster_key="", endpoint="no.such.Endpoint")
-    assert (caught.value.kind, backend.peer("contract")) == (expected, None)
+        backend.add_peer("contract_nowhere", cluster_key="", endpoint="no.such.Endpoint")
+    assert (caught.value.kind, backend.peer("contract_nowhere")) == (expected, None)
 
 
 def test_a_peer_without_cluster_key_and_endpoint_is_refused(backend: Backend) -> None:
