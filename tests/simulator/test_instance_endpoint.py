@@ -303,6 +303,9 @@ def test_a_config_loses_the_keys_unless_they_are_in_core_site() -> None:
     pair.enable()
     assert not_started(pair)
     pair.endpoint.core_site = True
+    assert not_started(pair), "the file was read when the peer was added"
+    pair.call(SOURCE, "peer.remove", id="f")
+    pair.add_peer(**{DRY_RUN: "true"})
     assert not not_started(pair)
 
 

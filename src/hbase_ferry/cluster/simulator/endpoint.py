@@ -8,7 +8,8 @@ Modelled on purpose, each as it was measured on real servers (facts: lab-bigtabl
 - family deletes within the threshold become deletes of the whole family and count as incompatible, others are dropped;
   times above Bigtable's last one collapse into it (§5.1);
 - it does not start without the library, without the keys, or with a CONFIG whose keys are not in core-site.xml, unless
-  the server's one shared connection is open already; after a failed start that one is never closed again (§4);
+  the server's one shared connection is open already; after a failed start that one is never closed again (§4).
+  core-site.xml is read when a server takes up the peer: written later, it counts for the next peer, without a restart;
 - the library's counters of a removed peer stay until the server restarts (§4.8).
 
 Not modelled: later rows of a batch that reach Bigtable although one fails, the server's abort after the start ladder,
@@ -60,11 +61,13 @@ class BigtableEndpoint:
 
     def __init__(self, world: World) -> None:
         self.core_site = False
-        "the connection keys are in core-site.xml too"
+        "the connection keys are in core-site.xml too, for peers that are added from here on"
         self._world = world
         self._started: list[Source] = []
         self._failed: set[str] = set()
         "servers, by full name, on which a start has failed"
+        self._read: list[tuple[SimPeer, str, bool]] = []
+        "peer, server by full name, and whether core-site.xml held the keys when that server took it up"
         self._leaked: set[str] = set()
         "servers whose connection is never closed"
         self._busy_until: dict[tuple[str, str], int] = {}
@@ -97,7 +100,15 @@ class BigtableEndpoint:
             one.server == server.index and any(one is there for there in cluster.sources) for one in self._started
         )
         keys = bool(pages.settings.get(PROJECT)) and bool(pages.settings.get(INSTANCE))
-        return connected or (keys and (not peer.config or self.core_site))
+        copied = self._core_site(cluster, server, peer) if peer.config else True
+        return connected or (keys and copied)
+
+    def _core_site(self, cluster: SimCluster, server: Server, peer: SimPeer) -> bool:
+        self._read = [each for each in self._read if any(each[0] is there for there in cluster.peers.values())]
+        known = next((held for one, name, held in self._read if one is peer and name == server.name), None)
+        if known is None:
+            self._read.append((peer, server.name, self.core_site))
+        return self.core_site if known is None else known
 
     # ---- shipping
 
