@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_state_path
 
 from hbase_ferry.cluster.client import Cluster
+from hbase_ferry.ends import ENDS
 from hbase_ferry.errors import ConfigError, Problem
 from hbase_ferry.migration.journal import Journal
 from hbase_ferry.migration.service import MigrationService
@@ -89,7 +90,7 @@ def build(
     """The objects for one migration. Nothing connects before the first look. Raises ConfigError, FerryError."""
     clock = clock or SystemClock()
     if world is None and TransportKind.SIMULATED in (settings.source.transport, settings.target.transport):
-        world = _embedded(settings, clock)
+        world = ENDS[settings.target.kind].embedded(7, clock, 0)
     stepping = world is not None and not isinstance(clock, SystemClock)
     kind = kind_of(settings)
     parts = {Side.SOURCE: kind.source_parts, Side.TARGET: kind.parts}
@@ -122,17 +123,13 @@ def build(
 def demo(
     seed: int = 7, *, tables: int = 0, target: str = "hbase", stepping: bool = False, acting: bool = True
 ) -> Ferry:
-    """The embedded pair and a migration on it. `target`: which kind of pair, hbase or bigtable; `stepping`: a clock
-    that moves only when somebody waits."""
+    """The embedded pair and a migration on it. `target`: a kind of `ends.ENDS`; `stepping`: a clock that moves only
+    when somebody waits."""
     from hbase_ferry.cluster.simulator.clock import SteppingClock
-    from hbase_ferry.cluster.simulator.embedded import demo_settings, embedded_pair
-    from hbase_ferry.cluster.simulator.embedded_bigtable import demo_bigtable_settings, embedded_bigtable
 
     clock: Clock = SteppingClock(DEMO_START) if stepping else SystemClock()
-    if target == "bigtable":
-        world, settings = embedded_bigtable(seed, clock, tables), demo_bigtable_settings()
-    else:
-        world, settings = embedded_pair(seed, clock, tables), demo_settings()
+    end = ENDS[target]
+    world, settings = end.embedded(seed, clock, tables), end.demo()
     run_id = f"{seed % 0x1000000:06x}"
     return build(settings, acting=acting, clock=clock, world=world, run_id=run_id)
 
@@ -159,31 +156,19 @@ def sampler(settings: Settings, clock: Clock | None = None) -> Iterator[Sampler]
         yield Sampler(readers[Side.SOURCE], readers[Side.TARGET], clock or SystemClock(), under_way)
 
 
-def _embedded(settings: Settings, clock: Clock) -> World:
-    from hbase_ferry.cluster.simulator.embedded import embedded_pair
-    from hbase_ferry.cluster.simulator.embedded_bigtable import embedded_bigtable
-
-    return embedded_pair(7, clock) if settings.target.bigtable is None else embedded_bigtable(7, clock)
-
-
 def _connector(settings: Settings, side: Side, world: World | None) -> Callable[[], Wire]:
+    """What opens the wire of that side. The source is always a cluster."""
     chosen = settings.side(side)
-    if chosen.transport is TransportKind.SIMULATED:
-        if world is None:
-            raise ConfigError([Problem(settings.file, 0, f"{side}.transport", "needs the embedded pair")])
-        from hbase_ferry.cluster.simulator.instance_wire import SimulatedInstanceWire
-        from hbase_ferry.cluster.simulator.wire import SimulatedWire
+    end = ENDS[chosen.kind]
+    if chosen.transport is not TransportKind.SIMULATED:
+        return partial(end.connect, chosen)
+    if world is None:
+        raise ConfigError([Problem(settings.file, 0, f"{side}.transport", "needs the embedded pair")])
+    if side is Side.TARGET:
+        return partial(end.simulated, world)
+    from hbase_ferry.cluster.simulator.wire import SimulatedWire
 
-        if chosen.bigtable is not None:
-            return partial(SimulatedInstanceWire, world)
-        return partial(SimulatedWire, world, side)
-    if chosen.bigtable is not None:
-        from hbase_ferry.cluster.bigtable.connect import connect_instance
-
-        return partial(connect_instance, chosen.name, chosen.bigtable)
-    from hbase_ferry.cluster.connection import connect
-
-    return partial(connect, chosen)
+    return partial(SimulatedWire, world, side)
 
 
 def _journal_path(settings: Settings, acting: bool, simulated: bool) -> Path | None:

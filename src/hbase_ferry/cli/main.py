@@ -93,8 +93,10 @@ def demo(
     """Show a crossing on a simulated cluster and target. Needs no HBase."""
     if as_json and not headless:
         raise typer.BadParameter("needs --headless", param_hint="--json")
-    if target not in ("hbase", "bigtable"):
-        raise typer.BadParameter(f"{target!r} is neither hbase nor bigtable", param_hint="--target")
+    from hbase_ferry.ends import ENDS
+
+    if target not in ENDS:
+        raise typer.BadParameter(f"{target!r} is none of {', '.join(ENDS)}", param_hint="--target")
     from hbase_ferry.cli.commands import demo as command
 
     if headless:

@@ -9,6 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+GREATEST_US = 9_223_372_036_854_775_000
+"""The last whole millisecond that a 64-bit count of microseconds holds. HBase counts milliseconds and has later ones:
+what is kept in microseconds collapses them into this one."""
+
 Cell: TypeAlias = tuple[str, str, int, str]
 """Family, qualifier in hex, time in microseconds, value: its bytes in hex, or their MD5 in hex where only digests
 were asked for. Cells of a row are sorted by family, qualifier and falling time."""

@@ -18,6 +18,7 @@ from hbase_ferry.cluster.bigtable import retention
 from hbase_ferry.cluster.wire import METHODS, WRONG_CLUSTER
 from hbase_ferry.errors import AgentError
 from hbase_ferry.model.event import Json
+from hbase_ferry.model.rows import GREATEST_US
 
 BAD_REQUEST = "hbase_ferry.BadRequest"
 UNKNOWN_METHOD = "hbase_ferry.UnknownMethod"
@@ -26,8 +27,6 @@ MOST_ROWS_READ = 10_000
 LONGEST_TABLE, LONGEST_FAMILY = 50, 64
 LONGEST_KEY, LONGEST_QUALIFIER = 4_096, 16_384
 LARGEST_VALUE = 100 * 1024 * 1024
-LAST_TIME = 9_223_372_036_854_775_000
-"""The last time that is a whole millisecond, microseconds."""
 _PAGE = {"max_rows": (1, 100_000), "max_bytes": (1, 8_000_000), "versions": (0, 1_000_000)}
 """The agent's own limits."""
 _NAME = re.compile(r"[_a-zA-Z0-9][-_.a-zA-Z0-9]*")
@@ -141,8 +140,8 @@ def _cell(cell: Any, row: str) -> SentCell:
     if not isinstance(cell, list) or [type(part) for part in cell] != [str, str, int, str]:
         raise ValueError(f"row {row[:80]}: a cell must be [family, qualifier in hex, time in us, value in hex]")
     family, qualifier, time, value = cell
-    if not 0 <= time <= LAST_TIME or time % 1000:
-        raise ValueError(f"row {row[:80]}: {time} is not a whole millisecond from 0 to {LAST_TIME}, in microseconds")
+    if not 0 <= time <= GREATEST_US or time % 1000:
+        raise ValueError(f"row {row[:80]}: {time} is not a whole millisecond from 0 to {GREATEST_US}, in microseconds")
     sent = _bytes(qualifier, "a qualifier"), _bytes(value, "a value")
     if len(sent[0]) > LONGEST_QUALIFIER or len(sent[1]) > LARGEST_VALUE:
         what = f"a qualifier above {LONGEST_QUALIFIER} bytes or a value above {LARGEST_VALUE}"

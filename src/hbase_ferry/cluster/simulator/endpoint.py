@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import StrEnum
 
-from hbase_ferry.cluster.bigtable.requests import LAST_TIME
 from hbase_ferry.cluster.simulator.cluster import Pages, Server, SimCluster
 from hbase_ferry.cluster.simulator.instance import InstanceTable
 from hbase_ferry.cluster.simulator.replication import SimPeer, Source
@@ -30,6 +29,7 @@ from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.cluster.simulator.wal import DELETE, pack
 from hbase_ferry.cluster.simulator.world import TICK_MS, World
 from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.rows import GREATEST_US
 
 _CLASS = "com.google.cloud.bigtable.hbase{line}_x.replication.HbaseToCloudBigtableReplicationEndpoint"
 JAR = "bigtable-hbase-{line}.x-replication-2.20.0.jar"
@@ -129,7 +129,7 @@ class BigtableEndpoint:
         if strange is None:
             instance.take(table, row, op, mask, ts)
         else:
-            late = (ts + DAY_MS) * 1000 if strange is Strange.FUTURE else LAST_TIME
+            late = (ts + DAY_MS) * 1000 if strange is Strange.FUTURE else GREATEST_US
             key = table.keys.key_of(row, table.loaded)
             for family in table.names:
                 instance.tables[table.name].put(key, family, QUALIFIER, late, b"%d" % ts)

@@ -15,10 +15,8 @@ from hashlib import blake2b
 from hbase_ferry.migration.compare.reading import Cells
 from hbase_ferry.migration.sampling import Fault
 from hbase_ferry.model.cluster import Family
+from hbase_ferry.model.rows import GREATEST_US
 
-GREATEST_US = 9_223_372_036_854_775_000
-"""The greatest time in whole milliseconds that a target with 64 bits of microseconds holds. Google's replication
-library writes every later one (HBase's reverse timestamps) with this time: they collapse, the last written stays."""
 FOREVER_SECONDS = 2_147_483_647
 """HBase's TTL of a family whose cells do not expire (HConstants.FOREVER)."""
 EXPIRY_SECONDS = 60.0

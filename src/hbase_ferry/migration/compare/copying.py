@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from hbase_ferry.insight.format import plural, size
-from hbase_ferry.migration.compare.cells import GREATEST_US
 from hbase_ferry.migration.compare.engine import row_of
 from hbase_ferry.migration.compare.reading import Reading, Stream, is_canary
 from hbase_ferry.migration.compare.result import EXAMPLES, place
@@ -20,7 +19,7 @@ from hbase_ferry.migration.core import Caller, Work
 from hbase_ferry.model.clock import Clock, SystemClock
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Json
-from hbase_ferry.model.rows import Cell, Row, RowPage
+from hbase_ferry.model.rows import GREATEST_US, Cell, Row, RowPage
 from hbase_ferry.model.view import Proof
 
 KIND = "cursor.copy"

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from hbase_ferry.migration.compare.cells import Difference, Retention, RowFound, compare_row, lasting, marks, size_of
-from hbase_ferry.migration.compare.reading import Cells, Item, Reading, Stream, read_page
+from hbase_ferry.migration.compare.reading import ROW_BYTES, Cells, Item, Reading, Stream, read_page
 from hbase_ferry.migration.compare.result import EXAMPLES, Example, RangeResult
 from hbase_ferry.migration.core import Caller
 from hbase_ferry.model.cluster import Side
@@ -169,7 +169,7 @@ def _look(sides: Mapping[Side, Caller], reading: Reading, doubt: Doubt, patience
 
 def row_of(side: Caller, reading: Reading, key: str) -> Cells | None:
     """The row's cells, none where it does not exist; None: it is too large to be answered."""
-    page = read_page(side, reading, key, f"{key}00", 1)
+    page = read_page(side, replace(reading, page_bytes=ROW_BYTES), key, f"{key}00", 1)
     if key in page.skipped:
         return None
     return next((cells for found, cells in page.rows if found == key), ())

@@ -23,6 +23,8 @@ PAGE_ROWS = 1_000
 PAGE_BYTES = 2_000_000
 """Of keys and values, as the store holds them: a page of the smallest cells still fits one line of the wire. A row
 above four times that is only named."""
+ROW_BYTES = 4_000_000
+"""The same where one row is asked for alone: above four times that it is neither compared nor copied."""
 
 AHEAD = 2
 """Pages that are read ahead: the sides take their time in turn, and neither is to wait for the other."""
