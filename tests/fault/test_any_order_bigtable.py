@@ -21,7 +21,7 @@ FAULTS = (
     (Side.SOURCE, "region_moves", {"table": CUSTOMERS, "region": 0, "to": 2}),
     (Side.SOURCE, "region_moves", {"table": CUSTOMERS, "region": 3, "to": 1}),
 )
-EXAMPLES = 10
+EXAMPLES = 6
 
 
 class ToInstance(Operator):
@@ -58,11 +58,20 @@ class ToInstance(Operator):
             step = self.service.plan.next(self.service.observe())
             if step is None or step.id == "switch":
                 return
+            if step.id == "drained":
+                self.crossing.world.stop_writers()
+            self._accept_losses()
             before = len(self.service.events())
             self.do("on", 1)
             if not any(e.kind is EventKind.STEP_DONE for e in self.service.events()[before:]):
                 self.crossing.clock.sleep(60)
                 self.do("undo", 9)
+
+    def _accept_losses(self) -> None:
+        """A server that died took its counters along: somebody read its log. Differences are never accepted."""
+        for gate in self.service.preview("stop-writers").gates:
+            if gate.waivable and gate.name not in self.service.view.waivers:
+                self.service.waive(gate.name, "nothing in that server's log")
 
 
 def test_a_passed_final_comparison_with_an_instance_is_true_whatever_came_before() -> None:
