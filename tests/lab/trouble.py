@@ -6,6 +6,7 @@ the trouble is there at all is read from the servers themselves. Called by the t
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.bigtable import BigtableLab
+from lab.places import LabError
 from real_crossing import Crossing
 from waiting import wait_until
 
@@ -52,12 +54,14 @@ class Seen:
 class Troubled(Crossing):
     """A small table of its own, its migration, and the pollers of its front end."""
 
-    def __init__(self, lab: BigtableLab, folder: Path, name: str, *, peer: str = "", **bigtable: object) -> None:
-        """`peer`: whose state is judged; empty: the migration's."""
+    def __init__(
+        self, lab: BigtableLab, folder: Path, name: str, *, peer: str = "", moves: str = "", **bigtable: object
+    ) -> None:
+        """`peer`: whose state is judged; `moves`: the table of the migration. Empty: its own."""
         self.lab = lab
-        workload = lab.workload(name)
+        workload = lab.workload(name, table=f"ferry:{name}" if moves else "")
         yaml = lab.config_yaml(
-            tables=[workload.table],
+            tables=[moves or workload.table],
             name=name,
             peer_id=f"ferry_{name}",
             journal=str(folder / f"{name}.journal"),
@@ -90,11 +94,12 @@ class Troubled(Crossing):
         if self._closed:
             return
         self._closed = True
-        ours = (self.settings.peer_id, f"{self.settings.peer_id}_dry")
-        there = {peer.id for peer in self.service.observe().source.peers.value or ()}
+        ours = {self.settings.peer_id, f"{self.settings.peer_id}_dry"}
+        seen = self.service.observe().source.peers.value
         super().close()
-        for peer in there.intersection(ours):
-            self.lab.set_peer(peer, "remove")
+        for peer in ours if seen is None else ours.intersection(peer.id for peer in seen):
+            with contextlib.suppress(LabError):
+                self.lab.set_peer(peer, "remove")
 
     # ---- what the product says
 
