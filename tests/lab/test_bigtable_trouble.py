@@ -23,7 +23,7 @@ from hbase_ferry.migration.config import parse
 from hbase_ferry.migration.core import StepState
 from lab import BigtableLab
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.slow]  # whole cores spin here, and other servers' deadlines with them
 
 DROPPED = {"dropped mutations"}
 """What stays among the causes once something was dropped: it stops nothing, and the sides differ for good."""
