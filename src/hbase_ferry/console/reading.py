@@ -119,7 +119,8 @@ class Reader:
 
     def _judge(self, view: View, status: Sequence[StepStatus], now: float) -> None:
         """Verdicts over time are made again once a new look at either side is there."""
-        mark = (_moments(view.source), _moments(view.target), int(now // 10), _held_back(status, view))
+        held_back = _held_back(status, view)
+        mark = (_moments(view.source), _moments(view.target), int(now // 10), held_back)
         if mark == self._judged:
             return
         self._judged = mark
@@ -129,7 +130,7 @@ class Reader:
         self._runway = runway(views)
         self._causes = self._service.causes(view)
         self._headline = worst(
-            views, view.target, settings.gates, peer_id=settings.peer_id, hold_back=_held_back(status, view), now=now
+            views, view.target, settings.gates, peer_id=settings.peer_id, hold_back=held_back, now=now
         )
 
     def _peers(self, view: View, side: Side) -> tuple[PeerRow, ...]:

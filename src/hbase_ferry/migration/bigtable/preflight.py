@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hbase_ferry.insight.bigtable.checks import BigtableWish, preflight
+from hbase_ferry.insight.bigtable.checks import BigtableWish, of_servers, preflight
 from hbase_ferry.insight.bigtable.rollout import rollout
 from hbase_ferry.insight.preflight import Finding, TableWish
 from hbase_ferry.migration.bigtable.names import BigtableContext
@@ -38,7 +38,7 @@ def server_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
     """
     opened = {"ok": True, "warn": True, "block": False, "unknown": None}
     wishes = tuple(TableWish(t.name, t.families) for t in ctx.settings.tables)
-    found = preflight(view, wishes, ctx.peer_id, wish_of(ctx), run_id=ctx.run_id)
+    found = of_servers(view, wishes, ctx.peer_id, wish_of(ctx), run_id=ctx.run_id)
     return tuple(
         Gate(f"servers.{f.check}", opened[f.severity], f.text, waivable=f.severity == "unknown")
         for f in found
