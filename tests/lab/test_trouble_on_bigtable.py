@@ -2,7 +2,8 @@
 
 Each test provokes it, waits until the servers themselves show it, and gives the product two polls to be right: words,
 state, ledger and gates. Then it heals, and within two polls the product says so. The order saves restarts: what keeps
-an endpoint from starting comes last, with two restarts of one region server.
+an endpoint from starting comes last, with two restarts of one region server. The module itself is the last of its
+folder: whole cores spin here, and the deadlines of other tests with them.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hbase_ferry.migration.config import parse
 from hbase_ferry.migration.core import StepState
 from lab import BigtableLab
 
-pytestmark = [pytest.mark.lab, pytest.mark.slow]  # whole cores spin here, and other servers' deadlines with them
+pytestmark = pytest.mark.lab
 
 DROPPED = {"dropped mutations"}
 """What stays among the causes once something was dropped: it stops nothing, and the sides differ for good."""
