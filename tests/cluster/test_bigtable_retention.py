@@ -7,7 +7,8 @@ from google.cloud.bigtable_admin_v2.types import GcRule
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hbase_ferry.cluster.bigtable.retention import (
+from hbase_ferry.cluster.bigtable.messages import from_message, to_message
+from hbase_ferry.model.bigtable.retention import (
     FOREVER,
     Join,
     Joined,
@@ -16,12 +17,10 @@ from hbase_ferry.cluster.bigtable.retention import (
     MaxVersions,
     Never,
     Rule,
-    from_message,
     join,
     limits,
     parse,
     text,
-    to_message,
 )
 
 single: st.SearchStrategy[Rule] = st.one_of(

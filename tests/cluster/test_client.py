@@ -219,6 +219,28 @@ def test_a_lost_wire_is_opened_again_and_a_deadline_does_not_cost_it(clock: Fake
     assert (wires[0].closed, len(wires)) == (True, 2)
 
 
+def test_calls_that_fail_because_another_one_broke_the_wire_say_what_broke_it(clock: FakeClock) -> None:
+    wires: list[FakeWire] = []
+
+    def connect() -> FakeWire:
+        wires.append(FakeWire())
+        return wires[-1]
+
+    cluster = Cluster(Side.SOURCE, "prod", connect, clock)
+
+    def breaks() -> Json:
+        wires[0].wrong["namespaces.list"] = Unreachable("prod: connection refused")
+        with pytest.raises(Unreachable, match="connection refused"):
+            cluster.call("namespaces.list", {"max": 1})
+        raise Unreachable("prod: closed")
+
+    cluster.call("snapshots.list", {"max": 1})
+    wires[0].wrong["peers.list"] = breaks
+    with pytest.raises(Unreachable, match="prod: connection refused"):
+        cluster.call("peers.list", {"max": 1})
+    assert cluster.call("peers.list", {"max": 1}).total == 0, "a new wire has its own fate"
+
+
 def test_attempts_to_connect_back_off_and_start_anew_after_a_success(wire: FakeWire, clock: FakeClock) -> None:
     attempts: list[float] = []
     down = True

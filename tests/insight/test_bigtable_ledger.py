@@ -214,6 +214,6 @@ def test_what_the_sample_and_the_copy_found_is_in_the_ledger_with_its_tables() -
     )  # fmt: skip
     found = entries(look(0, page(0, metrics())), sampled=sampled)
     assert found["too-large"].count == 4
-    assert "2 rows too large in orders; 1 cell above 100 MB in orders" in found["too-large"].text
+    assert "2 rows too large in orders; 1 cell above 100 MB (qualifier: 16.0 KB) in orders" in found["too-large"].text
     assert found["reverse-timestamps"].count == 7 and found["reverse-timestamps"].closes
     assert "3 rows, cells or keys of other" in found["backfill-dropped"].text

@@ -251,6 +251,14 @@ def test_an_endpoint_that_never_started_counts_down_to_the_abort() -> None:
     assert "lag 0 means nothing" in cause.evidence
 
 
+def test_an_endpoint_that_may_be_about_to_start_is_not_accused() -> None:
+    for seen in ([stopped(0)], [stopped(0), stopped(5)]):
+        (cause,) = named(seen).values()
+        assert cause.evidence.endswith("it may be about to: one that can start does so within seconds")
+    assert "about to" not in named([stopped(0), stopped(11)])["endpoint not started"].evidence
+    assert "about to" not in named([stopped(0, project="")])["endpoint not started"].evidence, "it cannot"
+
+
 def test_the_countdown_begins_again_after_a_look_that_showed_it_running() -> None:
     history = [stopped(0), look(60, page(60, metrics())), stopped(120), stopped(180)]
     assert seen_for(history, "ferry", RS1) == 60.0
@@ -293,7 +301,7 @@ def test_missing_keys_a_missing_jar_and_a_config_are_named_as_reasons() -> None:
 
 
 def test_a_server_with_keys_and_jar_is_not_accused_of_lacking_them() -> None:
-    assert set(named([stopped(0)])) == {"endpoint not started", "key file"}
+    assert set(named([stopped(0), stopped(11)])) == {"endpoint not started", "key file"}
     assert "key file" not in named([stopped(0, project="")])
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from hbase_ferry.cluster.bigtable.retention import MaxVersions
 from hbase_ferry.cluster.simulator.cluster import Pages
 from hbase_ferry.cluster.simulator.embedded_bigtable import BIGTABLE, CUSTOMERS, embedded_bigtable
 from hbase_ferry.cluster.simulator.endpoint import INSTANCE, BigtableEndpoint, Strange, class_of
@@ -26,6 +25,7 @@ from hbase_ferry.migration.core import StepState
 from hbase_ferry.migration.sampling import Fault
 from hbase_ferry.migration.service import MigrationService
 from hbase_ferry.migration.settings import TableSettings
+from hbase_ferry.model.bigtable.retention import MaxVersions
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Json
 from migration.embedded import Crossing, Meddled, bigtable_settings, run
@@ -497,6 +497,24 @@ def test_the_red_button_in_the_middle_of_a_stall_and_a_new_peer_with_its_own_his
         list(service.undo(step, typed))
     run(service, "add-peer")
     assert steps(service)[BACKFILL] is not StepState.DONE, "what was written meanwhile is in no WAL that a peer holds"
+    run(service)
+    assert_crossed(crossing, service)
+
+
+def test_writers_stopped_for_a_peer_that_is_gone_are_to_be_stopped_again(tmp_path: Path) -> None:
+    crossing = Crossing(tmp_path, bigtable_settings())
+    service = crossing.service()
+    run(service, "stop-writers")
+    list(service.remove_peer_now(PEER, PEER))
+    crossing.world.start_writers(Side.SOURCE)
+    crossing.clock.sleep(60)
+    service.observe()
+    for step, typed in ((f"scope:{CUSTOMERS}", ""), (TABLE, CUSTOMERS)):
+        list(service.undo(step, typed))
+    run(service, VERIFY)
+    assert steps(service)["stop-writers"] is not StepState.DONE
+    with pytest.raises(Refused, match="stop-writers"):
+        list(service.execute("drained", service.preview("drained").confirmation.expected))
     run(service)
     assert_crossed(crossing, service)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from hbase_ferry.errors import Refused, Unreachable
 from hbase_ferry.migration.compare.copying import PAGE_BYTES, Copying, copy_piece, copy_state
 from hbase_ferry.migration.compare.repair import Repair
 from hbase_ferry.migration.sampling import CANARY
-from hbase_ferry.model.rows import RowPage
+from hbase_ferry.model.rows import Limits, RowPage
 from hbase_ferry.model.view import Proof
 
 
@@ -80,6 +81,33 @@ def test_a_large_row_travels_alone_and_one_too_large_is_a_loss_with_its_key() ->
     assert (state.rows, state.skipped, state.skipped_keys) == (5, 1, (b"000004".hex(),))
     assert target.rows[b"000002"] == rows[b"000002"] and b"000004" not in target.rows
     assert notes[-1] == "orders: 5 rows, 8.6 MB copied, 1 row too large to be copied, to its end"
+
+
+def test_what_is_above_the_target_s_limits_is_counted_and_the_rest_is_copied() -> None:
+    rows = plain(3)
+    rows[bytes(5)] = {("d", b"q"): {OLD: b"x"}}
+    rows[b"000001"][("d", bytes(11))] = {OLD: b"long name", OLD + 1_000: b"twice"}
+    rows[b"000001"][("d", b"v")] = {OLD: bytes(21)}
+    rows[b"000002"] = {("d", b"v"): {OLD: bytes(21)}}
+    source, target = Shelf("a", rows), Shelf("b", {})
+    notes: list[str] = []
+    state = copied(copying(limits=Limits(10, 10, 20)), source, target, lambda work, proof: notes.append(proof.note))
+    assert (state.rows, state.skipped, state.refused) == (3, 0, 4)
+    assert target.rows.keys() == {bytes(5), b"000000", b"000001"} and ("d", b"v") not in target.rows[b"000001"]
+    assert notes[-1].endswith("4 cells too large for the target, to its end")
+
+    state = copied(copying(limits=Limits(key=5)), Shelf("a", rows), target := Shelf("b", {}))
+    assert (state.rows, state.skipped, state.refused) == (1, 3, 0)
+    assert state.skipped_keys[0] == b"000000".hex() and target.rows.keys() == {bytes(5)}
+
+
+def test_a_copy_recorded_without_a_number_goes_on() -> None:
+    source, proofs = Shelf("a", plain(3)), list[Proof]()
+    work = copy_piece(copying(rows_per_range=2), proofs)
+    assert work is not None
+    made = work.run(sides(source, Shelf("b", {})))
+    basis = {name: number for name, number in made.basis.items() if name != "refused"}
+    assert copy_state([journaled(replace(made, basis=basis))], "run-copy-1").rows == 2
 
 
 def test_canary_rows_are_not_copied() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from instance_pair import SOURCE, TARGET, InstancePair
 
-from hbase_ferry.cluster.bigtable.retention import parse
 from hbase_ferry.cluster.simulator.instance import InstanceTable
 from hbase_ferry.errors import AgentError
+from hbase_ferry.model.bigtable.retention import parse
 
 SECOND = 1_000_000
 

@@ -72,6 +72,7 @@ class Cluster:
         self._side_by_side = side_by_side
         self._lock = threading.Lock()
         self._wire: Wire | None = None
+        self._broken: tuple[Wire | None, Unreachable | None] = (None, None)
         self._opened = 0.0
         self._failures = 0
         self._retry_at = 0.0
@@ -114,9 +115,11 @@ class Cluster:
             raw = wire.call(method, sent, known.deadline)
         except DeadlineExceeded:
             raise
-        except Unreachable:
-            self._forget(wire)
-            raise
+        except Unreachable as error:
+            first = self._forget(wire, error)
+            if first is error:
+                raise
+            raise Unreachable(str(first)) from error
         finally:
             self._changes += known.changes
         return read_answer(method, raw, self.side, self.name)
@@ -142,13 +145,16 @@ class Cluster:
             self._failures = 0
             return self._wire
 
-    def _forget(self, wire: Wire) -> None:
+    def _forget(self, wire: Wire, error: Unreachable) -> Unreachable:
+        """Closes the wire once. Returns what broke it: other calls on it fail for being closed, which says nothing."""
         with self._lock:
             if self._wire is not wire:
-                return
-            self._wire = None
+                broken, why = self._broken
+                return why if why is not None and broken is wire else error
+            self._wire, self._broken = None, (wire, error)
         with contextlib.suppress(FerryError):
             wire.close()
+        return error
 
     # ---- looks
 

@@ -98,9 +98,10 @@ def standing(view: View, kind: str, subject: str, step_id: str) -> Proof | None:
     return None if _place(view, "undone", step_id) > _place(view, kind, subject) else view.proof(kind, subject)
 
 
-def of_this_peer(view: View, kind: str, peer_id: str) -> Proof | None:
-    """The newest proof about the peer's queues, unless the peer was added again since."""
-    return None if _place(view, "holding", peer_id) > _place(view, kind, peer_id) else view.proof(kind, peer_id)
+def of_this_peer(view: View, kind: str, peer_id: str, subject: str = "") -> Proof | None:
+    """The newest proof about the subject (empty: the peer's queues), unless the peer was added again since."""
+    about = subject or peer_id
+    return None if _place(view, "holding", peer_id) > _place(view, kind, about) else view.proof(kind, about)
 
 
 def _place(view: View, kind: str, subject: str) -> int:

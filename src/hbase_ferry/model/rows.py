@@ -21,6 +21,15 @@ Row: TypeAlias = tuple[str, tuple[Cell, ...]]
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What a store takes at most, in bytes; 0: no limit of its own."""
+
+    key: int = 0
+    qualifier: int = 0
+    value: int = 0
+
+
+@dataclass(frozen=True)
 class RowPage:
     """A run of whole rows in key order."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from hbase_ferry.cluster.bigtable import retention
+from hbase_ferry.model.bigtable import retention
 from hbase_ferry.model.event import Json
 
 UNKNOWN_RULE = "unknown"

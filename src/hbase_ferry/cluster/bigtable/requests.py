@@ -14,9 +14,10 @@ from typing import Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 
-from hbase_ferry.cluster.bigtable import retention
 from hbase_ferry.cluster.wire import METHODS, WRONG_CLUSTER
 from hbase_ferry.errors import AgentError
+from hbase_ferry.model.bigtable import retention
+from hbase_ferry.model.bigtable.names import CELL_BYTES, QUALIFIER_BYTES, ROW_KEY_BYTES, family_fault, table_fault
 from hbase_ferry.model.event import Json
 from hbase_ferry.model.rows import GREATEST_US
 
@@ -24,12 +25,8 @@ BAD_REQUEST = "hbase_ferry.BadRequest"
 UNKNOWN_METHOD = "hbase_ferry.UnknownMethod"
 DEFAULT_MAX = 1000
 MOST_ROWS_READ = 10_000
-LONGEST_TABLE, LONGEST_FAMILY = 50, 64
-LONGEST_KEY, LONGEST_QUALIFIER = 4_096, 16_384
-LARGEST_VALUE = 100 * 1024 * 1024
 _PAGE = {"max_rows": (1, 100_000), "max_bytes": (1, 8_000_000), "versions": (0, 1_000_000)}
 """The agent's own limits."""
-_NAME = re.compile(r"[_a-zA-Z0-9][-_.a-zA-Z0-9]*")
 _HEX = re.compile(r"[0-9a-f]*")
 
 SentCell: TypeAlias = tuple[str, bytes, int, bytes]
@@ -100,21 +97,13 @@ def _table(name: str, *, made: bool) -> None:
     """A table that is read or dropped may have any name the service gave it; one that is made must be a legal one."""
     if not name or "/" in name:
         raise ValueError(f"{name!r} is not a table's name")
-    if made and ":" in name:
-        raise ValueError(f"{name} cannot be a Bigtable table: there are no namespaces, and no name with a colon")
-    if made and (len(name) > LONGEST_TABLE or not _NAME.fullmatch(name)):
-        raise ValueError(
-            f"{name} cannot be a Bigtable table: a name has at most {LONGEST_TABLE} letters, digits, _ . and -, "
-            "and begins with a letter, digit or _"
-        )
+    if made and (fault := table_fault(name)):
+        raise ValueError(fault)
 
 
 def _kept(name: str, rule: str) -> retention.Rule:
-    if len(name) > LONGEST_FAMILY or not _NAME.fullmatch(name):
-        raise ValueError(
-            f"{name} cannot be a Bigtable column family: a name has at most {LONGEST_FAMILY} letters, digits, _ . "
-            "and -, and begins with a letter, digit or _"
-        )
+    if fault := family_fault(name):
+        raise ValueError(fault)
     return retention.parse(rule)
 
 
@@ -143,16 +132,16 @@ def _cell(cell: Any, row: str) -> SentCell:
     if not 0 <= time <= GREATEST_US or time % 1000:
         raise ValueError(f"row {row[:80]}: {time} is not a whole millisecond from 0 to {GREATEST_US}, in microseconds")
     sent = _bytes(qualifier, "a qualifier"), _bytes(value, "a value")
-    if len(sent[0]) > LONGEST_QUALIFIER or len(sent[1]) > LARGEST_VALUE:
-        what = f"a qualifier above {LONGEST_QUALIFIER} bytes or a value above {LARGEST_VALUE}"
+    if len(sent[0]) > QUALIFIER_BYTES or len(sent[1]) > CELL_BYTES:
+        what = f"a qualifier above {QUALIFIER_BYTES} bytes or a value above {CELL_BYTES}"
         raise ValueError(f"row {row[:80]}: Bigtable takes no cell with {what}")
     return family, sent[0], time, sent[1]
 
 
 def _key(value: Any, what: str) -> bytes:
     key = _bytes(value, what)
-    if not 0 < len(key) <= LONGEST_KEY:
-        raise ValueError(f"{what} of {len(key)} bytes: a row key has 1 to {LONGEST_KEY} bytes")
+    if not 0 < len(key) <= ROW_KEY_BYTES:
+        raise ValueError(f"{what} of {len(key)} bytes: a row key has 1 to {ROW_KEY_BYTES} bytes")
     return key
 
 

@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from hbase_ferry.cluster.bigtable import answers, retention
+from hbase_ferry.cluster.bigtable import answers, messages
 from hbase_ferry.cluster.bigtable.calls import KIND, Ask
 from hbase_ferry.cluster.bigtable.clients import Clients
 from hbase_ferry.errors import AgentError
+from hbase_ferry.model.bigtable import retention
 from hbase_ferry.model.event import Json
 
 FRESH_SECONDS = 30.0
@@ -93,7 +94,7 @@ class Schema:
 
     def create(self, ask: Ask, name: str, families: Families, splits: Sequence[bytes]) -> dict[str, Json]:
         """A table that is there with exactly these families is as asked: where it is split is not to be seen."""
-        made = {family: {"gc_rule": retention.to_message(rule)} for family, rule in families.items()}
+        made = {family: {"gc_rule": messages.to_message(rule)} for family, rule in families.items()}
         request = {
             "parent": self._clients.path,
             "table_id": name,
@@ -120,7 +121,7 @@ class Schema:
         changed = [family for family, rule in families.items() if family in there and there[family] != rule]
         if not new and not changed:
             return answers.same("every family is there and keeps that")
-        asked = {family: {"gc_rule": retention.to_message(rule)} for family, rule in families.items()}
+        asked = {family: {"gc_rule": messages.to_message(rule)} for family, rule in families.items()}
         modifications = [{"id": family, "create": asked[family]} for family in new]
         modifications += [{"id": family, "update": asked[family]} for family in changed]
         request = {"name": self._clients.table(name), "modifications": modifications}
@@ -168,6 +169,6 @@ def _families(message: Any) -> dict[str, retention.Rule | None]:
 
 def _rule(message: Any) -> retention.Rule | None:
     try:
-        return retention.from_message(message)
+        return messages.from_message(message)
     except ValueError:
         return None

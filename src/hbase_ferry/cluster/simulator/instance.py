@@ -11,10 +11,10 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from hbase_ferry.cluster.bigtable.retention import Join, Joined, MaxAge, MaxVersions, Never, Rule
 from hbase_ferry.cluster.simulator.rows import QUALIFIER
 from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.cluster.simulator.wal import DELETE
+from hbase_ferry.model.bigtable.retention import Join, Joined, MaxAge, MaxVersions, Never, Rule
 from hbase_ferry.model.cluster import Side
 
 Column = tuple[str, bytes]

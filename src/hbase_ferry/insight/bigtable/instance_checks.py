@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from hbase_ferry.insight.bigtable.names import table_fault
 from hbase_ferry.insight.bigtable.pages import SERVING, Question
 from hbase_ferry.insight.checks.base import Finding, missing
 from hbase_ferry.insight.format import plural
+from hbase_ferry.model.bigtable.names import table_fault
 
 
 def findings(question: Question) -> Iterator[Finding]:

@@ -16,10 +16,10 @@ from typing import Literal, TypeAlias
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.counters import REGION_SERVER, Counters, counters, of_peer, repeats
 from hbase_ferry.insight.bigtable.memory import remembered, totals, unseen
-from hbase_ferry.insight.bigtable.names import CELL_BYTES, ROW_KEY_BYTES, family_fault, table_fault
 from hbase_ferry.insight.bigtable.pages import read, switch, unread_reason
 from hbase_ferry.insight.checks.base import TableWish
 from hbase_ferry.insight.format import count, plural, size
+from hbase_ferry.model.bigtable.names import CELL_BYTES, QUALIFIER_BYTES, ROW_KEY_BYTES, family_fault, table_fault
 from hbase_ferry.model.cluster import ServerFacts, Table
 from hbase_ferry.model.view import View
 
@@ -82,7 +82,7 @@ class Sampled:
     skipped_rows: Mapping[str, int] = field(default_factory=dict)
     "rows above `names.ROW_BYTES`, or too large for one answer of the scan"
     large_cells: Mapping[str, int] = field(default_factory=dict)
-    "cells above `names.CELL_BYTES`"
+    "cells above `names.CELL_BYTES`, or with a qualifier above `names.QUALIFIER_BYTES`"
     long_keys: Mapping[str, int] = field(default_factory=dict)
     "row keys above `names.ROW_KEY_BYTES`"
     reverse_timestamps: Mapping[str, int] = field(default_factory=dict)
@@ -225,7 +225,7 @@ def _there(view: View, wishes: Sequence[TableWish]) -> Iterator[tuple[TableWish,
 def _read(sampled: Sampled) -> Iterator[Loss]:
     large = (
         ("row", "too large", sampled.skipped_rows),
-        ("cell", f"above {size(CELL_BYTES)}", sampled.large_cells),
+        ("cell", f"above {size(CELL_BYTES)} (qualifier: {size(QUALIFIER_BYTES)})", sampled.large_cells),
         ("row key", f"above {size(ROW_KEY_BYTES)}", sampled.long_keys),
     )
     sums = [(sum(by.values()), noun, limit, _tables(by)) for noun, limit, by in large]

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hbase_ferry.insight.bigtable import connection, library, startup
-from hbase_ferry.insight.bigtable.names import (
+from hbase_ferry.insight.bigtable.pages import Question
+from hbase_ferry.insight.checks.base import Finding, join, missing
+from hbase_ferry.insight.format import count, plural, size
+from hbase_ferry.insight.versions import parse_version
+from hbase_ferry.model.bigtable.names import (
     CELL_BYTES,
     ROW_BYTES,
     ROW_KEY_BYTES,
@@ -13,10 +17,6 @@ from hbase_ferry.insight.bigtable.names import (
     family_fault,
     table_fault,
 )
-from hbase_ferry.insight.bigtable.pages import Question
-from hbase_ferry.insight.checks.base import Finding, join, missing
-from hbase_ferry.insight.format import count, plural, size
-from hbase_ferry.insight.versions import parse_version
 from hbase_ferry.model.cluster import Peer, Side
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hbase_ferry.insight.bigtable import connection, divergence, library, startup
 from hbase_ferry.insight.bigtable.counters import counters, of_peer
-from hbase_ferry.insight.bigtable.names import ROW_MUTATIONS, family_fault, table_fault
 from hbase_ferry.insight.bigtable.pages import SERVING, number, read, value
 from hbase_ferry.insight.bigtable.rates import (
     SPIN_PER_SECOND,
@@ -28,6 +27,7 @@ from hbase_ferry.insight.bigtable.rates import (
 from hbase_ferry.insight.format import count, duration, millis, plural, rate
 from hbase_ferry.insight.queues import KEEPING_UP_MS
 from hbase_ferry.insight.stalls import Cause, covered_tables
+from hbase_ferry.model.bigtable.names import ROW_MUTATIONS, family_fault, table_fault
 from hbase_ferry.model.cluster import ClusterView, Peer, ReplicationQueue, ServerFacts
 
 __all__ = ["Rate", "Retry", "causes", "rates", "retries", "spin_cost"]

@@ -19,6 +19,9 @@ from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.insight.versions import parse_version
 from hbase_ferry.model.cluster import ClusterView, Peer, ServerFacts
 
+STARTING_SECONDS = 10.0
+"""A healthy endpoint shows the same for 1 to 5 s after add_peer or a restart (lab)."""
+
 
 def not_started(view: ClusterView, peer_id: str) -> tuple[str, ...]:
     """Servers on which the peer's endpoint has not started, as of this view."""
@@ -58,17 +61,25 @@ def causes(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
     if not servers:
         return
     pages = {facts.server: facts for facts in read(view.servers.current or ())}
-    yield _headline(peer, history, servers, pages)
-    yield from _reasons(peer, servers, pages)
+    reasons = tuple(_reasons(peer, servers, pages))
+    longest = max(seen_for(history, peer.id, server) for server in servers)
+    young = longest < STARTING_SECONDS and all(cause.name == "key file" for cause in reasons)
+    yield _headline(peer, history, servers, pages, longest, young)
+    yield from () if young else reasons
 
 
 def _headline(
-    peer: Peer, history: Sequence[ClusterView], servers: Sequence[str], pages: Mapping[str, ServerFacts]
+    peer: Peer,
+    history: Sequence[ClusterView],
+    servers: Sequence[str],
+    pages: Mapping[str, ServerFacts],
+    longest: float,
+    young: bool,
 ) -> Cause:
     times = [_countdown(history, peer.id, server, pages.get(server)) for server in servers]
-    longest = max(seen_for(history, peer.id, server) for server in servers)
     where = f"{plural(len(servers), 'region server')}: {', '.join(servers[:3])}"
     evidence = f"the endpoint has not started for {duration(longest)} or more on {where}; lag 0 means nothing there"
+    evidence += "; it may be about to: one that can start does so within seconds" if young else ""
     if any(not switch(pages[s], library.ABORT, True) for s in servers if s in pages):
         end = (
             f"{library.ABORT} is false there: it is tried for ever, and removing the peer makes it spin until the "

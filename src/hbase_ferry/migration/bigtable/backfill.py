@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hbase_ferry.insight.format import count, size
+from hbase_ferry.insight.format import count, plural, size
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable import beam
-from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, copy_subject, history_basis
+from hbase_ferry.migration.bigtable.names import DROPPED, BigtableContext, backfilled, copy_subject, history_basis
 from hbase_ferry.migration.bigtable.tables import schema_gate
 from hbase_ferry.migration.compare.copying import Copying, CopyState, copy_piece, copy_state
 from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
 from hbase_ferry.migration.steps.base import FerryStep, lost_gates
 from hbase_ferry.migration.steps.history import TakeSnapshot
+from hbase_ferry.model.bigtable.names import LIMITS
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.view import Proof, View
 
@@ -52,9 +53,9 @@ class Backfill(FerryStep):
     def failure(self, view: View) -> str | None:
         return self.enabled(view)
 
-    def copied(self, view: View, note: str) -> Proof:
-        """The history is there."""
-        return Proof("backfilled", self.lane, view.at, history_basis(view, self.lane), note)
+    def copied(self, view: View, note: str, dropped: int = 0) -> Proof:
+        """The history is there, but for what was dropped."""
+        return Proof("backfilled", self.lane, view.at, history_basis(view, self.lane) | {DROPPED: str(dropped)}, note)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,7 @@ class FerryBackfill(Backfill):
             table=self.lane,
             families=self.ctx.families(view, self.lane),
             rows_per_range=self.ctx.bigtable.backfill.rows_per_range,
+            limits=LIMITS,
             clock=self.ctx.clock,
         )
 
@@ -88,8 +90,9 @@ class FerryBackfill(Backfill):
         state = self.state(view)
         if not state.done:
             return None
-        left = f"; {count(state.skipped)} rows too large to copy" if state.skipped else ""
-        return self.copied(view, f"{count(state.rows)} rows, {size(state.bytes)} of {self.lane} copied{left}")
+        left = [plural(number, noun) for number, noun in ((state.skipped, "row"), (state.refused, "cell")) if number]
+        note = f"{count(state.rows)} rows, {size(state.bytes)} of {self.lane} copied"
+        return self.copied(view, f"{note}; {' and '.join(left)} too large to copy" if left else note)
 
     def progress(self, view: View) -> Progress | None:
         state = self.state(view)
@@ -162,7 +165,7 @@ class PipelineBackfill(Backfill):
             return None
         dropped = beam.dropped_by_import(pipeline)
         left = f"; {count(dropped)} rows, cells or keys were dropped" if dropped else ""
-        return self.copied(view, f"the pipeline imported {self.lane}{left}")
+        return self.copied(view, f"the pipeline imported {self.lane}{left}", dropped)
 
 
 @dataclass(frozen=True, kw_only=True)

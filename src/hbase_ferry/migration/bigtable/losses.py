@@ -10,8 +10,7 @@ from collections.abc import Mapping
 
 from hbase_ferry.insight.bigtable.ledger import Loss, Sampled, ledger, remembered, totals, unseen
 from hbase_ferry.insight.checks.base import TableWish
-from hbase_ferry.migration.bigtable.beam import dropped_by_import
-from hbase_ferry.migration.bigtable.names import BigtableContext, copy_subject
+from hbase_ferry.migration.bigtable.names import BigtableContext, copy_subject, dropped_from_history
 from hbase_ferry.migration.bigtable.sample import SAMPLED
 from hbase_ferry.migration.compare.copying import copy_state
 from hbase_ferry.migration.core import Gate
@@ -90,8 +89,8 @@ def _sampled(ctx: BigtableContext, view: View) -> Sampled:
 
     return Sampled(
         skipped_rows={n: max(of("skipped_rows", n), copies[n].skipped) for n in names},
-        large_cells={n: of("large_cells", n) for n in names},
+        large_cells={n: max(of("large_cells", n), copies[n].refused) for n in names},
         long_keys={n: of("long_keys", n) for n in names},
         reverse_timestamps={n: max(of("reverse_timestamps", n), copies[n].clamped) for n in names},
-        backfill_dropped={n: dropped_by_import(view.job(ctx.job(view, "import", n))) for n in names},
+        backfill_dropped={n: dropped_from_history(view, n) for n in names},
     )

@@ -8,8 +8,10 @@ from hbase_ferry.insight.bigtable import library
 from hbase_ferry.migration.bigtable.settings import BackfillEngine, BigtableSettings, CompareEngine
 from hbase_ferry.migration.compare.copying import KIND as COPY
 from hbase_ferry.migration.context import Context, generation, standing
-from hbase_ferry.model.view import View
+from hbase_ferry.model.view import Proof, View
 
+DROPPED = "dropped"
+"""In the basis of a `backfilled` proof: what the pipeline left out, known long after its job's files are gone."""
 DRY_RUN = "google.bigtable.replication.enable_dry_run"
 """Switches a peer to counting only; read from the peer's own CONFIG (bigtable.md §1.1)."""
 
@@ -82,7 +84,10 @@ def foreign_gate(table: str) -> str:
 
 
 def holds_history(ctx: Context, view: View, table: str) -> bool:
-    """Whether a copy of the history, for whichever peer, has begun to fill the table as it is."""
+    """Whether a copy of the history, for whichever peer, has begun to fill the table as it is, or was finished."""
+    created = str(creations(view, table))
+    if any((p.kind, p.subject, p.basis.get("creation")) == ("backfilled", table, created) for p in view.proofs):
+        return True
     bases = {name.rpartition("-")[0] for name in (*(p.subject for p in view.proofs if p.kind == COPY), *view.jobs)}
     ends = [(now := ctx.base(view, kind, table))[now.index(f"-{kind}") :] for kind in ("copy", "import")]
     return any(base.startswith(ctx.run_id) and base.endswith(tuple(ends)) for base in bases)
@@ -95,5 +100,16 @@ def history_basis(view: View, table: str) -> dict[str, str]:
 
 def backfilled(view: View, table: str) -> bool:
     """Whether the table's history was copied for the peer that holds its writes back, into the table as it is."""
+    return _history(view, table) is not None
+
+
+def dropped_from_history(view: View, table: str) -> int:
+    """Rows, cells and keys that the copy of the history, as it lies there, left out."""
+    proof = _history(view, table)
+    return int(proof.basis.get(DROPPED, "0")) if proof is not None else 0
+
+
+def _history(view: View, table: str) -> Proof | None:
     proof = standing(view, "backfilled", table, f"table:{table}")
-    return proof is not None and proof.basis == history_basis(view, table)
+    there = proof is not None and history_basis(view, table).items() <= proof.basis.items()
+    return proof if there else None

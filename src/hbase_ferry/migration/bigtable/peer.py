@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from hbase_ferry.insight.bigtable.startup import not_started
+from hbase_ferry.insight.bigtable.startup import STARTING_SECONDS, not_started
 from hbase_ferry.insight.format import plural
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, holds_history, instance_path
@@ -140,19 +140,23 @@ class RunningQueues(Queues):
         text = super().waiting_for(view)
         idle = self.idle(view)
         if text and idle and not self.dark(view):
+            where = f"{plural(len(idle), 'region server')}, {', '.join(idle[:3])}"
+            if self._held_for(view) < STARTING_SECONDS:
+                return f"the endpoint of {self.ctx.peer_id} has not started yet on {where}"
             return (
-                f"the endpoint of {self.ctx.peer_id} does not run on {plural(len(idle), 'region server')}, "
-                f"{', '.join(idle[:3])}: they lack the library or its keys, and abort when their retries are over. "
-                f"See the peer's causes; repair and restart these servers, or undo step add-peer"
+                f"the endpoint of {self.ctx.peer_id} does not run on {where}: they lack the library or its "
+                f"keys, and abort when their retries are over. See the peer's causes; repair and restart these "
+                f"servers, or undo step add-peer"
             )
         return text
 
     def failure(self, view: View) -> str | None:
         """An endpoint that has not started for that long does not start by itself."""
+        return self.waiting_for(view) if self._held_for(view) >= START_SECONDS and self.idle(view) else None
+
+    def _held_for(self, view: View) -> float:
         added = view.proof("holding", self.ctx.peer_id)
-        if added is None or view.at - added.at < START_SECONDS or not self.idle(view):
-            return None
-        return self.waiting_for(view)
+        return view.at - added.at if added is not None else 0.0
 
     def proves(self, view: View) -> Proof | None:
         proof = None if self.idle(view) else super().proves(view)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 
-from hbase_ferry.insight.bigtable.names import family_fault, table_fault
 from hbase_ferry.migration import names
 from hbase_ferry.migration.bigtable.settings import BackfillEngine, BackfillSettings, CompareEngine
 from hbase_ferry.migration.names import quoted
 from hbase_ferry.migration.strict_yaml import Path
+from hbase_ferry.model.bigtable.names import family_fault, table_fault
 
 _PROJECT = re.compile(r"(?:[a-z0-9.\-]+:)?[a-z][a-z0-9\-]{2,28}[a-z0-9]")
 _INSTANCE = re.compile(r"[a-z][a-z0-9\-]{4,31}[a-z0-9]")

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hbase_ferry.insight.bigtable import names as limits
 from hbase_ferry.insight.format import count
 from hbase_ferry.migration.bigtable.names import BigtableContext
+from hbase_ferry.migration.compare.copying import taken_of
 from hbase_ferry.migration.core import Caller, Progress, Work
 from hbase_ferry.migration.steps.base import FerryStep
+from hbase_ferry.model.bigtable import names as limits
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.rows import RowPage
 from hbase_ferry.model.view import Proof, View
@@ -91,5 +92,5 @@ def _count(page: RowPage, found: dict[str, int]) -> None:
         found["rows"] += 1
         found["cells"] += len(cells)
         found["long_keys"] += len(key) // 2 > limits.ROW_KEY_BYTES
-        found["large_cells"] += sum(len(value) // 2 > limits.CELL_BYTES for _, _, _, value in cells)
+        found["large_cells"] += len(cells) - len(taken_of(limits.LIMITS, cells))
         found["reverse_timestamps"] += sum(time // 1000 >= limits.MAX_TIME_MILLIS for _, _, time, _ in cells)

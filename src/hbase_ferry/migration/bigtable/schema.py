@@ -7,13 +7,11 @@ the source's region boundaries. Pure; called by the steps of `migration.bigtable
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
+from hbase_ferry.model.bigtable.retention import FOREVER, NEVER_TEXT, parse
 from hbase_ferry.model.cluster import Family, Table, TableWrites
 
-FOREVER = 2**31 - 1
-"""HBase's TTL of a family that keeps its cells for ever, seconds (HConstants.FOREVER)."""
 MAX_SPLITS = 100
 """Initial splits asked for at most: Bigtable splits and merges by itself within minutes of load."""
 
@@ -30,13 +28,11 @@ def retention(family: Family) -> str:
 
 
 def same_retention(first: str, second: str) -> bool:
-    """Whether two rules say the same, in whatever order their parts stand."""
-    return _parts(first) == _parts(second)
-
-
-def _parts(rule: str) -> frozenset[frozenset[str]]:
-    alternatives = (part.strip(" ()") for part in re.split(r"\s+or\s+", rule.strip()))
-    return frozenset(frozenset(re.split(r"\s+and\s+", part)) for part in alternatives)
+    """Whether two rules say the same, in whatever order their parts stand and in whatever unit their ages."""
+    try:
+        return parse(first or NEVER_TEXT) == parse(second or NEVER_TEXT)
+    except ValueError:  # a rule of a kind that is not known
+        return first == second
 
 
 def families_to_create(table: Table, names: tuple[str, ...]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from hbase_ferry.migration.core import Caller, Work
 from hbase_ferry.model.clock import Clock, SystemClock
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Json
-from hbase_ferry.model.rows import GREATEST_US, Cell, Row, RowPage
+from hbase_ferry.model.rows import GREATEST_US, Cell, Limits, Row, RowPage
 from hbase_ferry.model.view import Proof
 
 KIND = "cursor.copy"
@@ -41,12 +41,14 @@ class Copying:
     families: tuple[str, ...] = ()
     "only these; empty: all that the source has"
     rows_per_range: int = 5_000
+    limits: Limits = Limits()
+    "of the target: what is above them is counted and left out"
     clock: Clock = field(default_factory=SystemClock, compare=False)
 
 
 @dataclass(frozen=True)
 class CopyState:
-    """Where a copy stands. `skipped` rows and `merged` cells are losses."""
+    """Where a copy stands. `skipped` rows, `refused` and `merged` cells are losses."""
 
     next: str | None = ""
     "first key, in hex, that was not copied yet; None: all are"
@@ -55,9 +57,11 @@ class CopyState:
     bytes: int = 0
     "of keys and values"
     skipped: int = 0
-    "rows too large for one answer: not copied"
+    "rows too large for one answer, or with a key the target does not take: not copied"
     skipped_keys: tuple[str, ...] = ()
     "in hex, the first EXAMPLES of them"
+    refused: int = 0
+    "cells of other rows with a qualifier or value larger than the target takes: not copied"
     clamped: int = 0
     "cells whose time the target cannot hold: written with the greatest it can"
     merged: int = 0
@@ -72,7 +76,7 @@ class CopyState:
         return self.next is None
 
 
-_NUMBERS = ("rows", "cells", "bytes", "skipped", "clamped", "merged")
+_NUMBERS = ("rows", "cells", "bytes", "skipped", "refused", "clamped", "merged")
 
 
 def copy_state(proofs: Sequence[Proof], subject: str) -> CopyState:
@@ -82,7 +86,7 @@ def copy_state(proofs: Sequence[Proof], subject: str) -> CopyState:
         return CopyState()
     basis = proof.basis
     after, keys = basis["next"], tuple(basis["skipped_keys"].split())
-    numbers = {name: int(basis[name]) for name in _NUMBERS}
+    numbers = {name: int(basis.get(name, "0")) for name in _NUMBERS}
     return CopyState(None if after == "end" else after, **numbers, skipped_keys=keys)
 
 
@@ -113,23 +117,41 @@ def _one_row(job: Copying, state: CopyState, sides: Mapping[Side, Caller], key: 
     """A row too large for a page among others."""
     cells = row_of(sides[Side.SOURCE], Reading(job.table, job.families, values="full"), key)
     if cells is None:
-        return replace(state, skipped=state.skipped + 1, skipped_keys=(*state.skipped_keys, key)[:EXAMPLES])
+        return _skipping(state, [key])
     size_of_it = (len(key) + sum(len(cell[1]) + len(cell[3]) for cell in cells)) // 2
     return _one_page(job, state, sides[Side.TARGET], RowPage(((key, cells),) if cells else (), None, size_of_it))
 
 
+def _skipping(state: CopyState, keys: Sequence[str]) -> CopyState:
+    return replace(state, skipped=state.skipped + len(keys), skipped_keys=(*state.skipped_keys, *keys)[:EXAMPLES])
+
+
 def _one_page(job: Copying, state: CopyState, target: Caller, page: RowPage) -> CopyState:
-    rows = [fitted(row) for row in page.rows if not is_canary(row[0])]
+    read = [row for row in page.rows if not is_canary(row[0])]
+    taken = [(key, taken_of(job.limits, cells)) for key, cells in read if not _above(key, job.limits.key)]
+    rows = [fitted(row) for row in taken if row[1]]
     if rows:
         write_rows(target, job.table, [row for row, _, _ in rows])
+    state = _skipping(state, [key for key, _ in read if _above(key, job.limits.key)])
+    kept, offered = sum(len(cells) for _, cells in taken), {key: len(cells) for key, cells in read}
     return replace(
         state,
         rows=state.rows + len(rows),
         cells=state.cells + sum(len(cells) for (_, cells), _, _ in rows),
         bytes=state.bytes + page.bytes,
+        refused=state.refused + sum(offered[key] for key, _ in taken) - kept,
         clamped=state.clamped + sum(clamped for _, clamped, _ in rows),
         merged=state.merged + sum(merged for _, _, merged in rows),
     )
+
+
+def taken_of(limits: Limits, cells: Sequence[Cell]) -> tuple[Cell, ...]:
+    """Of a row's cells those that are not above the limits."""
+    return tuple(c for c in cells if not (_above(c[1], limits.qualifier) or _above(c[3], limits.value)))
+
+
+def _above(digits: str, limit: int) -> bool:
+    return bool(limit) and len(digits) > 2 * limit
 
 
 def write_rows(target: Caller, table: str, rows: Sequence[Row]) -> None:
@@ -165,6 +187,7 @@ def _proof(job: Copying, state: CopyState) -> Proof:
 def _note(job: Copying, state: CopyState) -> str:
     parts = [f"{job.table}: {plural(state.rows, 'row')}, {size(state.bytes)} copied"]
     parts += [f"{plural(state.skipped, 'row')} too large to be copied"] if state.skipped else []
+    parts += [f"{plural(state.refused, 'cell')} too large for the target"] if state.refused else []
     parts += [f"{plural(state.clamped, 'cell')} later than the target can hold"] if state.clamped else []
     parts.append("to its end" if state.next is None else f"up to {place(state.next)}")
     return ", ".join(parts)

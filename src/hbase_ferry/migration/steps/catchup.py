@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hbase_ferry.insight.format import duration
 from hbase_ferry.migration import commands
-from hbase_ferry.migration.context import added_by_us, attempt, of_its_shipping, restored
+from hbase_ferry.migration.context import added_by_us, attempt, of_its_shipping, of_this_peer, restored
 from hbase_ferry.migration.core import HISTORY, Action, Effect, Gate, Progress, Risk
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.model.cluster import ReplicationQueue, Side
@@ -285,12 +285,15 @@ def _table_still(step: FerryStep, view: View, table: str, seconds: float) -> str
 
 @dataclass(frozen=True, kw_only=True)
 class StopWriters(FerryStep):
-    """The operator stops the clients' writes; the counters of every region prove it. Sends nothing."""
+    """The operator stops the clients' writes; the counters of every region prove it. Sends nothing.
+
+    Said for one peer: whoever added another one since let the clients write meanwhile.
+    """
 
     risk: Risk = Risk.CUTOVER
 
     def waiting_for(self, view: View) -> str | None:
-        if view.proof("stopped", "migration") is None:
+        if of_this_peer(view, "stopped", self.ctx.peer_id, "migration") is None:
             return still_wait(self, view, self.ctx.settings.gates.still_seconds) or "the stop is not on record yet"
         return None
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hbase_ferry.insight.bigtable.names import family_fault, table_fault
+from hbase_ferry.model.bigtable.names import family_fault, table_fault
 
 
 @pytest.mark.parametrize("name", ["orders", "_t", "9", "a.b-c_d", "x" * 50])

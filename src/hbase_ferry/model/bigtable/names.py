@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import re
 
+from hbase_ferry.model.rows import Limits
+
 TABLE_ID_LENGTH = 50
 """Characters of a table id (CreateTableRequest.table_id)."""
 FAMILY_ID_LENGTH = 64
@@ -31,6 +33,9 @@ stalls the replication library (a TODO in its source)."""
 MAX_TIME_MILLIS = (2**63 - 1) // 1000
 """HBase timestamps from here on do not fit Bigtable's microseconds: the library clamps them all to one value
 (TimestampConverter of java-bigtable-hbase), so that versions of a column collapse."""
+
+LIMITS = Limits(ROW_KEY_BYTES, QUALIFIER_BYTES, CELL_BYTES)
+"""What one cell is made of."""
 
 _TABLE = re.compile(r"[_a-zA-Z0-9][-_.a-zA-Z0-9]*", re.ASCII)
 _FAMILY = re.compile(r"[-_.a-zA-Z0-9]+", re.ASCII)

@@ -1,10 +1,10 @@
-"""What a column family keeps: a garbage collection rule as a value, as text and as Bigtable's message.
+"""What a column family keeps: a garbage collection rule as a value and as text.
 
 The text is what `cbt setgcpolicy` takes: `maxversions=3`, `maxage=86400s`, `maxage=86400s or maxversions=3`,
 `(maxage=86400s and maxversions=2) or maxversions=3`, `never`. `or` drops a cell that any part drops, `and` one that
 all parts drop. Invariant: `parse` gives a canonical rule (one level a kind of join, parts without repetition and in
 the order of their texts), so two rules that say the same in another order are equal and have the same text. Called by
-the real client and by the simulated instance; only `to_message` and `from_message` need google-cloud-bigtable.
+the real client, the simulated instance and the steps that compare a table with what is wanted.
 """
 
 from __future__ import annotations
@@ -13,16 +13,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeAlias
-
-from hbase_ferry.cluster.bigtable.library import ADMIN, library
+from typing import TypeAlias
 
 FOREVER = 2**31 - 1
 """HBase's "no limit" of VERSIONS and TTL (HConstants.FOREVER)."""
 NEVER_TEXT = "never"
-_MICROS = 1_000_000
-_UNITS = {"us": 1, "ms": 1_000, "s": _MICROS, "m": 60 * _MICROS, "h": 3_600 * _MICROS, "d": 86_400 * _MICROS}
-_LONGEST = 315_576_000_000 * _MICROS
+MICROS = 1_000_000
+"""Of a second: the unit of `MaxAge`."""
+_UNITS = {"us": 1, "ms": 1_000, "s": MICROS, "m": 60 * MICROS, "h": 3_600 * MICROS, "d": 86_400 * MICROS}
+_LONGEST = 315_576_000_000 * MICROS
 """Of a google.protobuf.Duration, microseconds."""
 _DEEPEST = 20
 
@@ -88,7 +87,7 @@ def text(rule: Rule) -> str:
     if isinstance(rule, MaxVersions):
         return f"maxversions={rule.count}"
     if isinstance(rule, MaxAge):
-        seconds, rest = divmod(rule.micros, _MICROS)
+        seconds, rest = divmod(rule.micros, MICROS)
         return f"maxage={seconds}{f'.{rest:06d}'.rstrip('0') if rest else ''}s"
     return f" {rule.by} ".join(_nested(part) for part in rule.parts)
 
@@ -144,7 +143,7 @@ def _single(word: str, source: str) -> Rule:
         return _versions(int(found[1]))
     if found := re.fullmatch(r"maxage=([0-9]{1,18})(?:\.([0-9]{1,6}))?(us|ms|s|m|h|d)", word):
         unit = _UNITS[found[3]]
-        return _age(int(found[1]) * unit + int((found[2] or "0").ljust(6, "0")) * unit // _MICROS)
+        return _age(int(found[1]) * unit + int((found[2] or "0").ljust(6, "0")) * unit // MICROS)
     raise ValueError(
         f"{source!r} is no retention: {word!r} is neither maxversions=N nor maxage=N with a unit (s, m, h, d) nor never"
     )
@@ -181,7 +180,7 @@ def limits(rule: Rule) -> Limits:
     if isinstance(rule, MaxVersions):
         return Limits(rule.count, FOREVER)
     if isinstance(rule, MaxAge):
-        seconds, rest = divmod(rule.micros, _MICROS)
+        seconds, rest = divmod(rule.micros, MICROS)
         return Limits(FOREVER, seconds) if not rest and seconds <= FOREVER else Limits(0, 0)
     if rule.by is Join.AND:
         return _aged_beyond(rule)
@@ -199,39 +198,3 @@ def _aged_beyond(rule: Joined) -> Limits:
         aged = limits(age)
         return Limits(aged.versions, aged.ttl_seconds, least.count if aged.versions else 0)
     return Limits(0, 0)
-
-
-# ---- Bigtable's message
-
-
-def to_message(rule: Rule) -> Any:
-    """The rule as a google.bigtable.admin.v2.GcRule; `never` is one without content."""
-    rules = library(ADMIN).types.GcRule
-    if isinstance(rule, Never):
-        return rules()
-    if isinstance(rule, MaxVersions):
-        return rules(max_num_versions=rule.count)
-    if isinstance(rule, MaxAge):
-        seconds, rest = divmod(rule.micros, _MICROS)
-        return rules(max_age={"seconds": seconds, "nanos": rest * 1000})
-    inside = [to_message(part) for part in rule.parts]
-    if rule.by is Join.AND:
-        return rules(intersection=rules.Intersection(rules=inside))
-    return rules(union=rules.Union(rules=inside))
-
-
-def from_message(message: Any) -> Rule:
-    """The canonical rule of a GcRule, in its plain protobuf form. A rule of a kind that is not known is ValueError:
-    nobody may take it for `never`."""
-    kind = message.WhichOneof("rule")
-    if kind is None:
-        if message.ByteSize():
-            raise ValueError("the service keeps cells by a rule of a kind that is not known here")
-        return Never()
-    if kind == "max_num_versions":
-        return MaxVersions(message.max_num_versions)
-    if kind == "max_age":
-        return MaxAge(message.max_age.seconds * _MICROS + message.max_age.nanos // 1000)
-    if kind == "intersection":
-        return join(Join.AND, map(from_message, message.intersection.rules))
-    return join(Join.OR, map(from_message, message.union.rules))

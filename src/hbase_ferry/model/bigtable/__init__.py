@@ -1,0 +1,1 @@
+"""What Cloud Bigtable takes: names, sizes, retention. Pure."""
