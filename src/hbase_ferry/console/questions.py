@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from hbase_ferry.console.dialogs import Ask
 from hbase_ferry.console.ink import Line, Span, line, wrap
 from hbase_ferry.console.ports import Confirmation, Preview
-from hbase_ferry.console.steps import command_lines, gate_lines, labelled, undo_lines
+from hbase_ferry.console.steps import does_lines, gate_lines, labelled, undo_lines
 from hbase_ferry.console.words import RISK_TEXT
 from hbase_ferry.migration.core import Gate, Risk
 from hbase_ferry.model.cluster import Side
@@ -40,7 +40,7 @@ def step_question(
         if yes == "Undo":
             return lines + undo_lines(now, names, width)
         outstanding = [each for each in now.lines if each.done is not True]
-        lines += command_lines(outstanding or now.lines, names, width)
+        lines += does_lines(now, outstanding or now.lines, names, view(), width)
         lines += gate_lines(now, view(), width)
         return lines + undo_lines(now, names, width)
 

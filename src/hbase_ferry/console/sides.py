@@ -98,10 +98,19 @@ def _service(cluster: ClusterView, width: int) -> Iterable[Line]:
         thing, _, rest = key.partition(".")
         spoken.setdefault(thing, []).append(f"{rest} {value}" if rest else value)
     for thing, all_of_it in spoken.items():
-        facts = all_of_it if thing == "unknown" else _short(all_of_it)
+        facts = _by_reason(all_of_it) if thing == "unknown" else _short(all_of_it)
         role = "stale" if thing == "unknown" else "text"
         label = "not known" if thing == "unknown" else thing
         yield from wrap(", ".join(facts), width - 1, " " * 14, role, (Span(f"  {label:<12}", "dim"),))
+
+
+def _by_reason(facts: list[str]) -> list[str]:
+    """Facts `what why`, those with the same reason together: "clusters, profiles: not answered"."""
+    reasons: dict[str, list[str]] = {}
+    for fact in facts:
+        what, _, why = fact.partition(" ")
+        reasons.setdefault(why, []).append(what)
+    return [f"{', '.join(what)}: {why}" for why, what in reasons.items()]
 
 
 def _short(facts: list[str]) -> list[str]:

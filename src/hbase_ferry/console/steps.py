@@ -68,13 +68,9 @@ def detail_body(preview: Preview, names: Mapping[Side, str], view: View, width: 
     """Blocked by, why, will run, touches, undo: what stops the operator stands first."""
     lines = gate_lines(preview, view, width)
     lines += labelled("why", preview.step.why, width)
-    said = preview.step.says(view)
-    if preview.lines or not said:
-        lines += command_lines(preview.lines, names, width)
-    for number, text in enumerate(said):
-        lines += labelled("itself" if number == 0 else "", text, width)
+    lines += does_lines(preview, preview.lines, names, view, width)
     touched = list(dict.fromkeys(each.touches for each in preview.lines if each.touches))
-    if touched or not said:
+    if touched or not preview.step.says(view):
         lines += labelled("touches", "; ".join(touched) or "nothing", width)
     return lines + undo_lines(preview, names, width)
 
@@ -113,7 +109,18 @@ def gate_lines(preview: Preview, view: View, width: int) -> list[Line]:
     return lines
 
 
-def command_lines(commands: Sequence[PreviewLine], names: Mapping[Side, str], width: int) -> list[Line]:
+def does_lines(
+    preview: Preview, commands: Sequence[PreviewLine], names: Mapping[Side, str], view: View, width: int
+) -> list[Line]:
+    """What the step does: these commands, and what hbase-ferry reads or writes itself."""
+    said = preview.step.says(view)
+    lines = _command_lines(commands, names, width) if commands or not said else []
+    for number, text in enumerate(said):
+        lines += labelled("itself" if number == 0 else "", text, width)
+    return lines
+
+
+def _command_lines(commands: Sequence[PreviewLine], names: Mapping[Side, str], width: int) -> list[Line]:
     """Every command with its side and whether its effect is there."""
     if not commands:
         return labelled("will run", "nothing: this step only looks", width, "dim")

@@ -205,6 +205,10 @@ class Step:
         effects = self.effects(view)
         return bool(effects) and (effects[0].done is True or any(effect.wait for effect in effects))
 
+    def partly_done(self, view: View) -> bool:
+        """Whether a piece of its work is on record: shown as running, and its gates are asked before the next one."""
+        return False
+
     def blocked(self, view: View) -> tuple[str, ...]:
         """Sentences of the gates that are closed or unknown and not waived."""
         return tuple(
@@ -276,7 +280,8 @@ class Plan:
             return StepStatus(step, StepState.BLOCKED, blocked)
         if done[step.id] is None:
             return StepStatus(step, StepState.UNKNOWN)
-        return StepStatus(step, StepState.READY, waiting=waiting, progress=progress)
+        state = StepState.RUNNING if step.partly_done(view) else StepState.READY
+        return StepStatus(step, state, waiting=waiting, progress=progress)
 
 
 def _waits(step: Step, view: View) -> str:

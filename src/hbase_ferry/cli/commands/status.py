@@ -14,6 +14,7 @@ from hbase_ferry.cli.session import command_line, first_look, not_seen, opened, 
 from hbase_ferry.insight.disk import runway
 from hbase_ferry.insight.format import age, count, plural, size
 from hbase_ferry.insight.lag import PeerState, PeerTruth, judge_peer
+from hbase_ferry.migration.core import StepState
 from hbase_ferry.model.cluster import ClusterView, Peer, Side
 from hbase_ferry.model.view import View
 
@@ -67,6 +68,8 @@ def _lines(service: MigrationService, view: View, config: str) -> Iterator[str]:
     statuses = service.status(view)
     for number, status in enumerate(statuses, 1):
         note = status.failure or status.waiting or "; ".join(status.blocked)
+        if status.state is StepState.RUNNING and status.progress and status.progress.text and not status.failure:
+            note = f"{note} ({status.progress.text})" if note else status.progress.text
         yield f"{number:>3}  {status.state.value:<8} {status.step.id:<24} {note or status.step.title}"
     following = service.plan.next(view)
     done = sum(status.state.value == "done" for status in statuses)

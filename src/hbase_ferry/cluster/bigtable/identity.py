@@ -76,8 +76,14 @@ def _settings(clients: Clients, ask: Ask) -> dict[str, str]:
         except AgentError as error:
             if what == "instance" and error.kind == KIND + "NotFound":
                 raise
-            found[f"unknown.{what}"] = error.text
+            found[f"unknown.{what}"] = _reason(error, clients.path)
     return found
+
+
+def _reason(error: AgentError, path: str) -> str:
+    """Why it is not known. What the emulator does not answer is said without the instance's name before it."""
+    told = error.text.partition(f"{path}: ")[2] if error.kind == KIND + "MethodNotImplemented" else ""
+    return told or error.text
 
 
 def _instance(clients: Clients, ask: Ask) -> dict[str, str]:

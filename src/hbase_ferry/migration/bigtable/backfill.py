@@ -76,6 +76,9 @@ class FerryBackfill(Backfill):
         """How far the copy of the present attempt is."""
         return copy_state(view.proofs, copy_subject(self.ctx, view, self.lane))
 
+    def partly_done(self, view: View) -> bool:
+        return self.state(view).begun
+
     def work(self, view: View) -> Work | None:
         return None if backfilled(view, self.lane) else copy_piece(self._copying(view), view.proofs)
 

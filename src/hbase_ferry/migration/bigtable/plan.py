@@ -62,7 +62,7 @@ def _prepare(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
                 ctx=ctx,
                 confirm_name=t,
                 undo_note="dropping the table drops every row that was copied or shipped to it",
-                why="the library creates nothing: on a missing table or family it retries 1,200 times a second, "
+                why="the library creates nothing: on a missing table or family it retries 1 200 times a second, "
                 "36 GB of log an hour and server",
             )
             for t in names

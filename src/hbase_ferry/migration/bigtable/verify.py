@@ -89,6 +89,9 @@ class CellVerify(InstanceVerify):
             clock=self.ctx.clock,
         )
 
+    def partly_done(self, view: View) -> bool:
+        return self.state(view).begun
+
     def work(self, view: View) -> Work | None:
         comparison = self._comparison(view)
         return compare_piece(comparison, view.proofs) if comparison is not None else None
