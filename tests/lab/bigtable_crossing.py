@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from lab.bigtable import compare_cells
@@ -24,7 +25,16 @@ _OPERATIONS = frozenset("poxfcsq")
 class BigtableCrossing(Crossing):
     """From the lab's source cluster into its emulator, through Google's endpoint."""
 
-    def __init__(self, lab: BigtableLab, folder: Path, name: str, *, rows: int, **bigtable: object) -> None:
+    def __init__(
+        self,
+        lab: BigtableLab,
+        folder: Path,
+        name: str,
+        *,
+        rows: int,
+        verify: Mapping[str, object] | None = None,
+        **bigtable: object,
+    ) -> None:
         self.lab = lab
         workload = lab.workload(name, table=f"ferry_{name}")
         yaml = lab.config_yaml(
@@ -32,6 +42,7 @@ class BigtableCrossing(Crossing):
             name=name,
             peer_id=f"ferry_{name}",
             journal=str(folder / f"{name}.journal"),
+            verify=dict(verify or {}),
             bigtable={"compare": {"rows_per_range": 2_000, "recheck_seconds": 10}, **bigtable},
         )
         super().__init__(workload, rows, yaml)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from bigtable_crossing import BigtableCrossing
 from google.cloud.bigtable.data import BigtableDataClient, DeleteAllFromRow, SetCell
 from lab.beam import backfill
 from lab.bigtable import BigtableLab, compare_cells
@@ -173,3 +174,25 @@ def test_an_import_of_files_that_are_not_there_is_no_success(edge: EdgeNode) -> 
     state = edge.run("import-nothing", edge.backfill("nothing")[1])
     assert state.exit_code == 1
     assert "No files matched" in state.tail[-1]
+
+
+def test_a_table_crosses_through_the_pipelines_under_live_writes(bigtable_lab: BigtableLab, tmp_path: Path) -> None:
+    """As in production, but for the runner: Export, `import`, HashTable and `sync-table` as jobs of the plan."""
+    crossing = BigtableCrossing(
+        bigtable_lab,
+        tmp_path,
+        "piped",
+        rows=20_000,
+        verify={"hash_dir": f"file://{tmp_path / 'hash'}"},
+        backfill=backfill(tmp_path),
+        compare={"engine": "sync-table"},
+    )
+    try:
+        crossing.run()
+        crossing.assert_crossed()
+        ended = {job_id.split("-", 1)[1]: state for job_id, state in crossing.ferry.service.view.jobs.items()}
+        assert {"export-1-1", "import-1-1", "final1-hash-1-1", "final1-sync-1-1"} <= set(ended)
+        assert beam.sync_result(ended["final1-sync-1-1"]).different == 0
+        assert not any((tmp_path / "export").glob("*")) and not any((tmp_path / "hash").glob("*")), "cleaned up"
+    finally:
+        crossing.close()
