@@ -9,22 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hbase_ferry.insight.format import count
+from hbase_ferry.insight.format import count, plural
 from hbase_ferry.migration.bigtable.names import BigtableContext
 from hbase_ferry.migration.compare.copying import taken_of
 from hbase_ferry.migration.core import Caller, Progress, Work
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.model.bigtable import names as limits
-from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.cluster import Side, TableWrites
 from hbase_ferry.model.rows import RowPage
 from hbase_ferry.model.view import Proof, View
 
 SAMPLED = "sampled"
 """Kind of the proof with a table's numbers."""
+CURSOR = "cursor.sample"
+"""Kind of the proof with what was counted so far, and the first key of the last region that was looked into."""
 ROWS_A_REGION = 200
 MAX_REGIONS = 50
 """Regions that are looked into, evenly spread."""
+REGIONS_A_PIECE = 5
+"""Between two pieces a stop is heard."""
 PAGE_BYTES = 4_000_000
+_NUMBERS = ("rows", "cells", "skipped_rows", "large_cells", "long_keys", "reverse_timestamps")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +42,14 @@ class SampleRows(FerryStep):
         writes = view.source.table_writes(self.lane)
         if view.proof(SAMPLED, self.lane) is not None or writes is None:
             return None
-        starts = sorted({region.start_hex for region in writes.regions})
-        chosen = [starts[n * len(starts) // MAX_REGIONS] for n in range(MAX_REGIONS)]
-        chosen = starts if len(starts) <= MAX_REGIONS else chosen
+        begun = view.proof(CURSOR, self.lane)
+        found = {key: int(begun.basis[key]) if begun else 0 for key in _NUMBERS}
+        left = [key for key in _spread(writes) if begun is None or key > begun.basis["after"]]
+        piece, last = left[:REGIONS_A_PIECE], len(left) <= REGIONS_A_PIECE
         families = list(self.ctx.table(self.lane).families)
         return Work(
-            f"read {ROWS_A_REGION} rows of each of {len(chosen)} regions of {self.lane}",
-            lambda clusters: self._read(clusters, chosen, families),
+            f"read {ROWS_A_REGION} rows of each of {plural(len(piece), 'region')} of {self.lane}",
+            lambda clusters: self._read(clusters, piece, families, found, last),
         )
 
     def says(self, view: View) -> tuple[str, ...]:
@@ -52,8 +58,15 @@ class SampleRows(FerryStep):
             f"for up to {MAX_REGIONS} regions",
         )
 
-    def _read(self, clusters: Mapping[Side, Caller], starts: list[str], families: list[str]) -> Proof:
-        found = dict.fromkeys(("rows", "cells", "skipped_rows", "large_cells", "long_keys", "reverse_timestamps"), 0)
+    def _read(
+        self,
+        clusters: Mapping[Side, Caller],
+        starts: list[str],
+        families: list[str],
+        before: Mapping[str, int],
+        last: bool,
+    ) -> Proof:
+        found = dict(before)
         for start in starts:
             page = clusters[Side.SOURCE].call(
                 "rows.scan",
@@ -72,18 +85,32 @@ class SampleRows(FerryStep):
         note = f"{self.lane}: {count(found['rows'])} rows with {count(found['cells'])} cells looked at"
         odd = [f"{count(n)} {key.replace('_', ' ')}" for key, n in found.items() if n and key not in ("rows", "cells")]
         text = f"{note}: {', '.join(odd) or 'nothing that Bigtable cannot hold'}"
-        return Proof(SAMPLED, self.lane, 0.0, {key: str(n) for key, n in found.items()}, text)
+        numbers = {key: str(n) for key, n in found.items()}
+        if last:
+            return Proof(SAMPLED, self.lane, 0.0, numbers, text)
+        return Proof(CURSOR, self.lane, 0.0, {**numbers, "after": starts[-1]}, f"{text}; further regions follow")
+
+    def partly_done(self, view: View) -> bool:
+        return view.proof(CURSOR, self.lane) is not None and view.proof(SAMPLED, self.lane) is None
 
     def waiting_for(self, view: View) -> str | None:
         if view.proof(SAMPLED, self.lane) is not None:
             return None
         if view.source.table_writes(self.lane) is None:
             return f"the regions of {self.lane} on {self.name(Side.SOURCE)} were not seen"
-        return f"no rows of {self.lane} were looked at yet"
+        return f"the sample of {self.lane} is not read yet"
 
     def progress(self, view: View) -> Progress | None:
-        proof = view.proof(SAMPLED, self.lane)
+        proof = view.proof(SAMPLED, self.lane) or view.proof(CURSOR, self.lane)
         return Progress(int(proof.basis["rows"]), None, "rows", proof.note) if proof else None
+
+
+def _spread(writes: TableWrites) -> list[str]:
+    """First keys, in hex and in order, of the regions that are looked into."""
+    starts = sorted({region.start_hex for region in writes.regions})
+    if len(starts) <= MAX_REGIONS:
+        return starts
+    return [starts[n * len(starts) // MAX_REGIONS] for n in range(MAX_REGIONS)]
 
 
 def _count(page: RowPage, found: dict[str, int]) -> None:
