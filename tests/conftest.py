@@ -10,6 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from lab.bigtable import JAR_VARIABLE
@@ -17,6 +18,7 @@ from lab.standalone import standalone as run_standalone
 
 from lab import BigtableLab, Lab, Standalone, Unavailable
 
+AnyLab = TypeVar("AnyLab", Lab, BigtableLab)
 ON_DEMAND = ("matrix", "slow")
 _absent: set[str] = set()
 
@@ -31,23 +33,27 @@ def _without_servers(why: str) -> None:
     pytest.skip(f"no real servers: {why}")
 
 
-@pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    """Two real clusters of this session, empty at its start; see `lab.Lab`. Give each test its own names.
-
-    HBASE_FERRY_LAB_ATTACH=1 takes the lab of `make lab` instead and leaves it running.
-    """
+def _running(kind: type[AnyLab]) -> Iterator[AnyLab]:
     if os.environ.get("HBASE_FERRY_LAB_ATTACH"):
-        yield Lab.attach()
+        yield kind.attach()
         return
     try:
-        running = Lab.up(owned=True)
+        running = kind.up(owned=True)
     except Unavailable as error:
         _without_servers(str(error))
     try:
         yield running
     finally:
         running.down()
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """Two real clusters of this session, empty at its start; see `lab.Lab`. Give each test its own names.
+
+    HBASE_FERRY_LAB_ATTACH=1 takes the lab of `make lab` instead and leaves it running.
+    """
+    yield from _running(Lab)
 
 
 @pytest.fixture(scope="session")
@@ -65,17 +71,7 @@ def bigtable_lab() -> Iterator[BigtableLab]:
     Give each test its own tables and peers, and leave the servers as they were. HBASE_FERRY_LAB_ATTACH=1 takes the lab
     of `make lab-bigtable` instead and leaves it running.
     """
-    if os.environ.get("HBASE_FERRY_LAB_ATTACH"):
-        yield BigtableLab.attach()
-        return
-    try:
-        running = BigtableLab.up(owned=True)
-    except Unavailable as error:
-        _without_servers(str(error))
-    try:
-        yield running
-    finally:
-        running.down()
+    yield from _running(BigtableLab)
 
 
 @pytest.fixture(scope="session")
