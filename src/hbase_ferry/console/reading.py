@@ -214,7 +214,7 @@ def _short(truth: PeerTruth) -> str:
     """The verdict in a few words that change only when the facts do."""
     queued = plural(truth.queued_wals, "WAL") if truth.queued_wals is not None else "unknown WALs"
     if truth.state is PeerState.DISABLED:
-        return f"holding back {queued}" if truth.queued_wals != 0 else "holding back the open WALs"
+        return f"holding back {queued}" if truth.queued_wals != 0 else "holding the open WALs"
     if truth.state is PeerState.STALLED:
         return f"since {moment(truth.since)}, {queued} queued"
     if truth.state is PeerState.CATCHING_UP:

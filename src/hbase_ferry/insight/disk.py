@@ -191,7 +191,7 @@ def _lost(peer_id: str, source: ClusterView, history: Sequence[ClusterView]) -> 
     if drops_backlog_on_remove(version):
         lines.append("the place in the backlog, for good: a peer added again starts at the WALs open then")
     lines.append(
-        "the worth of the copied history: without the backlog it does not join the writes after it, copy it anew"
+        "the copied history: without the backlog it does not join the writes after it, copy it anew"
     )
     return tuple(lines)
 
