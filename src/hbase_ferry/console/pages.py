@@ -26,7 +26,7 @@ _EVENT_ROLE = {
 
 _STATES = (
     (StepState.DONE, "the newest view of the clusters shows its whole effect"),
-    (StepState.RUNNING, "begun: a job runs, or part of the effect is there"),
+    (StepState.RUNNING, "begun: a job runs, or a part of it is done and enter goes on with the rest"),
     (StepState.READY, "nothing blocks it"),
     (StepState.BLOCKED, "a gate is closed; the sentence with the number stands beside it"),
     (StepState.LATER, "a step before it is not done"),

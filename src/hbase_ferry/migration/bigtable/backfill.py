@@ -15,6 +15,7 @@ from hbase_ferry.migration.bigtable import beam
 from hbase_ferry.migration.bigtable.names import DROPPED, BigtableContext, backfilled, copy_subject, history_basis
 from hbase_ferry.migration.bigtable.tables import schema_gate
 from hbase_ferry.migration.compare.copying import Copying, CopyState, copy_piece, copy_state
+from hbase_ferry.migration.compare.result import place
 from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
 from hbase_ferry.migration.steps.base import FerryStep, lost_gates
 from hbase_ferry.migration.steps.history import TakeSnapshot
@@ -78,6 +79,12 @@ class FerryBackfill(Backfill):
 
     def partly_done(self, view: View) -> bool:
         return self.state(view).begun
+
+    def waiting_for(self, view: View) -> str | None:
+        state, text = self.state(view), super().waiting_for(view)
+        if text is None or not state.next:
+            return text
+        return f"the history of {self.lane} is copied up to row {place(state.next)}, not to its end"
 
     def work(self, view: View) -> Work | None:
         return None if backfilled(view, self.lane) else copy_piece(self._copying(view), view.proofs)

@@ -15,6 +15,7 @@ from hbase_ferry.migration.bigtable.names import BigtableContext
 from hbase_ferry.migration.bigtable.repairs import cbt_delete
 from hbase_ferry.migration.compare.pieces import CompareState, Comparison, compare_piece, compare_state
 from hbase_ferry.migration.compare.report import report
+from hbase_ferry.migration.compare.result import place
 from hbase_ferry.migration.context import hash_directory
 from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
 from hbase_ferry.migration.steps.base import FerryStep
@@ -108,10 +109,13 @@ class CellVerify(InstanceVerify):
         return report(self.lane, state, cbt_delete(own.project, own.instance, self.lane))
 
     def waiting_for(self, view: View) -> str | None:
-        if self.state(view).done:
+        state = self.state(view)
+        if state.done:
             return None
         if view.source.table(self.lane) is None:
             return f"{self.lane} on {self.name(Side.SOURCE)} was not seen"
+        if state.next:
+            return f"{self.lane} is compared up to row {place(state.next)}, not to its end"
         return f"{self.lane} is not compared to its end"
 
     def found(self, view: View) -> int:
