@@ -133,11 +133,10 @@ class MigrationService:
 
     def _remembered(self, view: View) -> View:
         """`view`, with what no later look will show put on disk. One process keeps the journal: the one that acts."""
-        proof = self.kind.remember(view, self.settings) if self.acting else None
-        if proof is None:
-            return view
-        self.emit(EventKind.PROOF, "", proof.note or proof.kind, self.sight.record(proof))
-        return self.view
+        proofs = self.kind.remember(view, self.settings) if self.acting else ()
+        for proof in proofs:
+            self.emit(EventKind.PROOF, "", proof.note or proof.kind, self.sight.record(proof))
+        return self.view if proofs else view
 
     def causes(self, view: View | None = None) -> tuple[Cause, ...]:
         """Why this migration's peer stalls, as far as both sides show it; empty: nothing is seen."""

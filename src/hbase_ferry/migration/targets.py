@@ -43,8 +43,8 @@ class TargetKind:
     "whether detached jobs run on the target's side too"
     watch: Callable[[Watch, Side, Settings], Watch] = lambda watch, side, settings: watch
     "what a look at one side asks for beyond what every migration needs"
-    remember: Callable[[View, Settings], Proof | None] = lambda view, settings: None
-    "what of this view has to be on disk because no later look will show it; None: nothing new"
+    remember: Callable[[View, Settings], tuple[Proof, ...]] = lambda view, settings: ()
+    "what of this view has to be on disk because no later look will show it"
 
 
 def _hbase() -> TargetKind:

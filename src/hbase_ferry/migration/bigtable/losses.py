@@ -21,14 +21,14 @@ MEMORY = "cursor.losses"
 """Kind of the proof that keeps what the counters showed; only the newest is kept."""
 
 
-def remember(view: View, settings: Settings) -> Proof | None:
-    """What of this view's counters has to be on disk; None: nothing of weight changed, or nothing was read."""
+def remember(view: View, settings: Settings) -> tuple[Proof, ...]:
+    """What of this view's counters has to be on disk; empty: nothing of weight changed, or nothing was read."""
     servers = view.source.servers.current
     known = _memory(view, settings.peer_id)
     found = remembered(known, servers, settings.peer_id) if servers else None
     if found is None or not found:
-        return None
-    return Proof(MEMORY, settings.peer_id, view.at, found, "the library's loss counters, as the servers show them")
+        return ()
+    return (Proof(MEMORY, settings.peer_id, view.at, found, "the library's loss counters, as the servers show them"),)
 
 
 def counters_now(view: View, peer_id: str) -> dict[str, str]:
