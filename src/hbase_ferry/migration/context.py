@@ -98,6 +98,12 @@ def standing(view: View, kind: str, subject: str, step_id: str) -> Proof | None:
     return None if _place(view, "undone", step_id) > _place(view, kind, subject) else view.proof(kind, subject)
 
 
+def held(view: View, peer_id: str) -> Proof | None:
+    """Proof that the peer as it stands was seen to hold writes back; None: it never was, or was seen absent since."""
+    since = max(_place(view, "before-peer", peer_id), _place(view, "undone", "add-peer"))
+    return view.proof("holding", peer_id) if _place(view, "holding", peer_id) > since else None
+
+
 def of_this_peer(view: View, kind: str, peer_id: str, subject: str = "") -> Proof | None:
     """The newest proof about the subject (empty: the peer's queues), unless the peer was added again since."""
     about = subject or peer_id

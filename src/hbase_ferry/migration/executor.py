@@ -29,6 +29,7 @@ REPEAT_SECONDS = 5.0
 WORK_WAITS = (1.0, 2.0, 5.0, 10.0)
 """Seconds between the tries of a piece of work whose side does not answer."""
 
+
 class Executor(Sender):
     """One execution of one step."""
 
@@ -40,6 +41,7 @@ class Executor(Sender):
         view = self._contact(step)
         yield from self._answerless(view)
         self._service.pins.pin(view)
+        self._service.pins.refuse_other_tables()
         if step.done(view):
             yield self._emit(EventKind.STEP_DONE, step, f"{step.title}: the clusters already show it")
             return
@@ -137,6 +139,7 @@ class Executor(Sender):
             raise Refused(f"stopped by the operator; step {step.id} goes on from here at any time")
         intent: dict[str, Json] = {}
         if piece.changes:
+            self._service.pins.pin_tables()
             begun = self._emit(EventKind.INTENT, step, piece.text, {"method": "work", "params": {}})
             intent = {"intent": begun.number}
             yield begun

@@ -1,10 +1,13 @@
-"""Which clusters a migration is about: their ids are pinned at first contact, and nothing is sent to any other.
+"""What a migration is about: its clusters' ids, pinned at first contact, and its tables, pinned with the first change.
 
-Invariant: a pinned id never changes; source and target are never the same. Held by the service, asked by whoever acts.
+Invariant: what is pinned never changes, and nothing is sent to another cluster, or for other tables: names and proofs
+of a migration hold each table's place in the list. Source and target are never the same. Held by the service, asked by
+whoever acts.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 
 from hbase_ferry.errors import Refused
@@ -43,6 +46,22 @@ class Pins:
             cluster_id = ids[side]
             self._clusters[side].pin(self._journal.pin(f"cluster_id.{side.value}", str(cluster_id)))
 
+    def pin_tables(self) -> None:
+        """Pins tables and families, before the first change is sent for them."""
+        self._journal.pin("tables", _tables(self._settings))
+
+    def refuse_other_tables(self) -> None:
+        """Raises Refused where the configuration names other tables or families, or the same in another order."""
+        pinned = self._journal.get("tables")
+        if pinned is None or pinned == _tables(self._settings):
+            return
+        began = "; ".join(_described(name, families) for name, families in json.loads(pinned))
+        raise Refused(
+            f"the configuration names other tables or families than this migration began with, or in another order. "
+            f"It began with: {began}. Put these back as they were; further tables are another migration, with a name, "
+            f"a peer_id and a journal of its own"
+        )
+
     def refuse_another(self, view: View, side: Side) -> None:
         """Raises Refused where this side is not the cluster the migration began with."""
         pinned, seen = self._journal.get(f"cluster_id.{side.value}"), view.side(side).identity.value
@@ -52,3 +71,11 @@ class Pins:
                 f"with {pinned}: nothing is sent to another cluster. If the old one is gone for good, move the "
                 f"journal {self._journal.path or '(in memory)'} away to begin anew"
             )
+
+
+def _tables(settings: Settings) -> str:
+    return json.dumps([[table.name, list(table.families)] for table in settings.tables])
+
+
+def _described(name: str, families: Collection[str]) -> str:
+    return f"{name} ({', '.join(families)})" if families else name

@@ -49,6 +49,8 @@ class Sender:
         if action.unknown:
             raise Refused(f"{name}: {action.command} still lacks {', '.join(action.unknown)}")
         where = self._name(action.side)
+        if step is not None:
+            self._service.pins.pin_tables()
         intent = self._service.emit(
             EventKind.INTENT,
             name,

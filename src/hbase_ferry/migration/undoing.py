@@ -28,6 +28,7 @@ class Undoer(Sender):
         """Sends the actions that take a step back, as long as no later step stands on it."""
         view = self._service.observe()
         yield from self._answerless(view)
+        self._service.pins.refuse_other_tables()
         actions = step.undo(view)
         if not actions:
             raise Refused(f"step {step.id} has nothing to undo")

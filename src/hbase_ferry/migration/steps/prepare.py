@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hbase_ferry.insight.preflight import Finding, TableWish, preflight
 from hbase_ferry.migration import commands
-from hbase_ferry.migration.context import added_by_us, basis_scopes, of_this_peer, restored, scopes_of, standing
+from hbase_ferry.migration.context import added_by_us, basis_scopes, held, of_this_peer, restored, scopes_of, standing
 from hbase_ferry.migration.core import Action, Effect, Gate, Progress, Risk
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.model.cluster import Peer, Side
@@ -54,7 +54,16 @@ class Preflight(FerryStep):
         )
 
     def waiting_for(self, view: View) -> str | None:
-        return None if view.proof("preflight", "migration") else "the checks have not been run and accepted"
+        checked = view.proof("preflight", "migration")
+        if checked is None:
+            return "the checks have not been run and accepted"
+        asked = checked.basis.get("about") == self._about()
+        return None if asked else "the checks were run for other tables or another peer_id: run them again"
+
+    def _about(self) -> str:
+        """What the checks are about, as the configuration has it."""
+        tables = (f"{table.name} {','.join(table.families)}".strip() for table in self.ctx.settings.tables)
+        return "; ".join((*tables, self.ctx.peer_id))
 
     def proves(self, view: View) -> Proof | None:
         found = self.findings(view)
@@ -65,7 +74,7 @@ class Preflight(FerryStep):
             "preflight",
             "migration",
             view.at,
-            {k: str(v) for k, v in count.items()},
+            {**{k: str(v) for k, v in count.items()}, "about": self._about()},
             f"{len(found)} checks: {count['ok']} ok, {count['warn']} warnings, {count['unknown']} not known",
         )
 
@@ -202,7 +211,8 @@ class AddPeer(FerryStep):
         if view.source.peers.current is None or view.source.peer(self.ctx.peer_id) is not None:
             return None
         note = f"{self.name(Side.SOURCE)} had no peer {self.ctx.peer_id} before"
-        return Proof("before-peer", self.ctx.peer_id, view.at, {}, note)
+        # on record anew each time: a peer that went and is added again is another one, without the backlog
+        return Proof("before-peer", self.ctx.peer_id, view.at, {"generation": f"{view.at:.3f}"}, note)
 
     def disowned(self, action: Action, refusal: str, at: float) -> Proof | None:
         """Somebody else added a peer of this id between our look and our call; what exists is not ours."""
@@ -218,7 +228,7 @@ class AddPeer(FerryStep):
         )
 
     def waiting_for(self, view: View) -> str | None:
-        return None if view.proof("holding", self.ctx.peer_id) else f"peer {self.ctx.peer_id} is not on record yet"
+        return None if held(view, self.ctx.peer_id) else f"peer {self.ctx.peer_id} is not on record yet"
 
     def proves(self, view: View) -> Proof | None:
         return Proof(
