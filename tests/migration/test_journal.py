@@ -71,12 +71,12 @@ def test_a_full_disk_says_that_nothing_is_sent(tmp_path: Path) -> None:
 def test_an_intent_without_an_answer_is_remembered(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "m.journal", "m")
     first = journal.append(1.0, EventKind.INTENT, "s", "one", {"method": "peer.add", "params": {}})
-    second = journal.append(2.0, EventKind.INTENT, "s", "two", {"method": "job.start", "params": {}})
+    second = journal.append(2.0, EventKind.INTENT, "s", "two", {"method": "job.start", "params": {"id": "j"}})
     journal.append(3.0, EventKind.SENT, "s", "one", {"intent": first.number, "method": "peer.add", "params": {}})
     records = Records(journal)
     records.refresh()
     assert list(records.unanswered) == [second.number]
-    assert records.jobs
+    assert records.started == {"j"}
 
 
 def test_canary_rows_are_read_back_from_the_answer_and_marked_deleted(tmp_path: Path) -> None:

@@ -29,6 +29,11 @@ class Context:
     def peer_id(self) -> str:
         return self.settings.peer_id
 
+    @property
+    def own_peers(self) -> frozenset[str]:
+        """Ids of the peers that this plan adds and takes away again."""
+        return frozenset((self.peer_id,))
+
     def side_name(self, side: Side) -> str:
         return self.settings.side(side).name
 
@@ -102,6 +107,13 @@ def held(view: View, peer_id: str) -> Proof | None:
     """Proof that the peer as it stands was seen to hold writes back; None: it never was, or was seen absent since."""
     since = max(_place(view, "before-peer", peer_id), _place(view, "undone", "add-peer"))
     return view.proof("holding", peer_id) if _place(view, "holding", peer_id) > since else None
+
+
+def orphans(ctx: Context, view: View) -> tuple[str, ...]:
+    """Peers that this migration added under a configuration which named them otherwise, and that are still there: the
+    plan takes none of them away, and one that is enabled ships over the target's new writes."""
+    added = {p.subject for p in view.proofs if p.kind in ("before-peer", "before-dry-run")} - ctx.own_peers
+    return tuple(sorted(peer for peer in added if view.source.peer(peer) is not None))
 
 
 def of_this_peer(view: View, kind: str, peer_id: str, subject: str = "") -> Proof | None:

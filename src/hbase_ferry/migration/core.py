@@ -177,6 +177,16 @@ class Step:
         """What was seen when the last effect was there, for steps whose effect cannot be seen again later."""
         return None
 
+    def lost(self, view: View) -> Proof | None:
+        """What this look shows to be gone of what the step had brought about, before a later look can hide it: what
+        is there afterwards is another one. None: nothing."""
+        return None
+
+    @property
+    def adds_peer(self) -> str:
+        """Id of the peer it adds; empty: it adds none."""
+        return ""
+
     def retries(self, view: View) -> tuple[str, ...]:
         """Jobs and canaries, by base id, that failed and may be begun again under a new attempt number."""
         return ()

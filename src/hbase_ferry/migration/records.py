@@ -12,6 +12,8 @@ from hbase_ferry.migration.journal import Journal
 from hbase_ferry.model.event import Event, EventKind
 from hbase_ferry.model.view import Canary, CanaryRow, Proof
 
+UNDO = "intent"
+"""In the basis of an `undone` that stands for an undo's intent: the number of that event."""
 CURSOR = "cursor."
 """What the kind of a proof begins with that says how far some work is."""
 
@@ -33,10 +35,12 @@ class Records:
     proofs: list[Proof] = field(default_factory=list)
     waivers: dict[str, str] = field(default_factory=dict)
     canaries: dict[str, Canary] = field(default_factory=dict)
-    jobs: bool = False
-    "whether any job was ever to be started"
+    started: set[str] = field(default_factory=set)
+    "ids of the jobs that were ever to be started"
     unanswered: dict[int, Event] = field(default_factory=dict)
     "intents without an answer, by number: what a crash left"
+    undoing: set[str] = field(default_factory=set)
+    "ids of the steps that this process is just taking back: their effect counts until the clusters show it gone"
     _seen: int = 0
 
     def refresh(self) -> None:
@@ -56,14 +60,29 @@ class Records:
         elif event.kind is EventKind.WAIVED:
             self.waivers[str(data["gate"])] = str(data["reason"])
         elif event.kind is EventKind.INTENT:
-            self.unanswered[event.number] = event
-            self.jobs = self.jobs or data.get("method") == "job.start"
-            if data.get("method") == "canary.delete":
-                self._removing(event)
+            self._intended(event)
         else:
             self.unanswered.pop(_number(data.get("intent")), None)
             if event.kind is EventKind.SENT:
                 self._sent(event)
+            elif event.kind is EventKind.FAILED and "class" in data:  # refused: nothing was taken back
+                self.proofs = [p for p in self.proofs if p.basis.get(UNDO) != str(data.get("intent"))]
+
+    def _intended(self, event: Event) -> None:
+        data, params = event.data, event.data.get("params")
+        self.unanswered[event.number] = event
+        if data.get("method") == "job.start" and isinstance(params, dict):
+            self.started.add(str(params.get("id")))
+        if data.get("method") == "canary.delete":
+            self._removing(event)
+        if data.get("undo"):
+            basis = {UNDO: str(event.number)}
+            self.proofs.append(Proof("undone", event.step, event.at, basis, f"{event.step} was being taken back"))
+
+    def facts(self) -> tuple[Proof, ...]:
+        """Every proof. A step whose undo was begun counts as taken back, whether its end is on record or not: what is
+        there afterwards may be somebody else's."""
+        return tuple(p for p in self.proofs if not (UNDO in p.basis and p.subject in self.undoing))
 
     def _prove(self, proof: Proof) -> None:
         """Keeps it; of a `cursor.*`, how far some work is, only the newest."""

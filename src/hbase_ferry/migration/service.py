@@ -133,10 +133,14 @@ class MigrationService:
 
     def _remembered(self, view: View) -> View:
         """`view`, with what no later look will show put on disk. One process keeps the journal: the one that acts."""
-        proofs = self.kind.remember(view, self.settings) if self.acting else ()
-        for proof in proofs:
-            self.emit(EventKind.PROOF, "", proof.note or proof.kind, self.sight.record(proof))
-        return self.view if proofs else view
+        if not self.acting:
+            return view
+        steps = (step for step in self.plan.steps if step.id not in self._records.undoing)
+        lost = [(step.id, proof) for step in steps if (proof := step.lost(view)) is not None]
+        counted = [("", proof) for proof in self.kind.remember(view, self.settings)]
+        for step_id, proof in (*lost, *counted):
+            self.emit(EventKind.PROOF, step_id, proof.note or proof.kind, self.sight.record(proof))
+        return self.view if lost or counted else view
 
     def causes(self, view: View | None = None) -> tuple[Cause, ...]:
         """Why this migration's peer stalls, as far as both sides show it; empty: nothing is seen."""
@@ -221,7 +225,7 @@ class MigrationService:
                 confirmation,
                 peer_id,
                 lambda view: None if view.source.peers.current is None else view.source.peer(peer_id) is None,
-                self.plan.step("add-peer") if peer_id == self.settings.peer_id else None,
+                next((step for step in self.plan.steps if step.adds_peer == peer_id), None),
             ),
             stop,
             at_once=True,
@@ -263,6 +267,8 @@ class MigrationService:
         if gate not in known or not known[gate].waivable:
             names = ", ".join(sorted(n for n, g in known.items() if g.waivable)) or "none now"
             raise Refused(f"gate {gate} cannot be waived; gates that can: {names}")
+        if known[gate].open is True:
+            raise Refused(f"gate {gate} is open: there is nothing to waive")
         if len(reason.strip()) < 3:
             raise Refused(f"gate {gate} is waived with a reason of at least three characters")
         return self.emit(

@@ -79,11 +79,12 @@ class Sight:
                 self._sides[Side.SOURCE],
                 self._sides[Side.TARGET],
                 dict(self._jobs),
-                tuple(self._records.proofs),
+                self._records.facts(),
                 dict(self._records.waivers),
                 self._canaries(),
                 dict(self._stillness),
                 self._ports,
+                frozenset(self._records.started),
             )
 
     def watch(self, side: Side) -> Watch:
@@ -157,7 +158,7 @@ class Sight:
             self._asked += 1
             ticket = self._asked
             runs_jobs = side is Side.SOURCE or self._kind.jobs
-            any_job, awaited = self._records.jobs and runs_jobs, self._awaited() if side is Side.TARGET else []
+            any_job, awaited = bool(self._records.started) and runs_jobs, self._awaited() if side is Side.TARGET else []
         try:
             if any_job:
                 answer = self._clusters[side].call("job.list", {"prefix": f"{self._ctx.run_id}-"})

@@ -6,6 +6,7 @@ and its own side's pinned id. Called by the service.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -40,8 +41,24 @@ class Undoer(Sender):
         if expected and confirmation != expected:
             raise Refused(f"the undo of {step.id} has to be confirmed by typing {expected}")
         yield self._emit(EventKind.STEP_STARTED, step, f"undo: {step.title}")
-        for action in actions:
-            yield from self._send(step, action, undo=True)
+        with self._taking_back(step):
+            for action in actions:
+                yield from self._send(step, action, undo=True)
+            yield from self._until_gone(step)
+        undone = Proof("undone", step.id, self._clock.now(), {}, f"{step.id} was taken back")
+        yield self._proof(step, undone)
+        yield self._emit(EventKind.STEP_DONE, step, f"undone: {step.title}")
+
+    @contextlib.contextmanager
+    def _taking_back(self, step: Step | None) -> Iterator[None]:
+        name = step.id if step is not None else ""
+        self._records.undoing.add(name)
+        try:
+            yield
+        finally:
+            self._records.undoing.discard(name)
+
+    def _until_gone(self, step: Step) -> Iterator[Event]:
         view = self._service.observe()
         waits = 0.0
         while step.undo(view) and waits < SETTLE_SECONDS:
@@ -49,9 +66,7 @@ class Undoer(Sender):
             view = self._pause(step)
         if step.undo(view):
             raise StepFailed(f"undo of {step.id} was sent, and the clusters still show the step's effect")
-        undone = Proof("undone", step.id, self._clock.now(), {}, f"{step.id} was taken back")
-        yield self._proof(step, undone)
-        yield self._emit(EventKind.STEP_DONE, step, f"undone: {step.title}")
+        yield from ()
 
     def _standing_on(self, step: Step, view: View) -> str:
         """A later step whose effect has to be taken back first; empty: none."""
@@ -77,11 +92,12 @@ class Undoer(Sender):
             raise Refused(f"{self._name(action.side)} has no {action.touches}: nothing to do")
         started = self._service.emit(EventKind.STEP_STARTED, "red-button", f"red button: {action.command}")
         yield started
-        yield from self._send(None, action)
-        waits = 0.0
-        while not gone(view := self._service.observe()) and waits < SETTLE_SECONDS:
-            waits += self._service.settings.poll_seconds
-            self._clock.sleep(self._service.settings.poll_seconds)
+        with self._taking_back(undoes):
+            yield from self._send(None, action)
+            waits = 0.0
+            while not gone(view := self._service.observe()) and waits < SETTLE_SECONDS:
+                waits += self._service.settings.poll_seconds
+                self._clock.sleep(self._service.settings.poll_seconds)
         if not gone(view):
             raise StepFailed(f"{action.command} was sent, and {self._name(action.side)} still shows {action.touches}")
         if undoes is not None:

@@ -135,6 +135,8 @@ class View:
     stillness: Mapping[str, Stillness] = field(default_factory=dict)
     "by table, of the source"
     ports: Observed[tuple[PortCheck, ...]] = Observed()
+    started: frozenset[str] = frozenset()
+    "ids of the jobs that were ever to be started, whether their edge node shows them or not"
 
     def side(self, side: Side) -> ClusterView:
         return self.source if side is Side.SOURCE else self.target

@@ -12,7 +12,15 @@ from typing import Any
 from hbase_ferry.insight.format import count, plural, size
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable import beam
-from hbase_ferry.migration.bigtable.names import DROPPED, BigtableContext, backfilled, copy_subject, history_basis
+from hbase_ferry.migration.bigtable.imports import import_gates
+from hbase_ferry.migration.bigtable.names import (
+    DROPPED,
+    BigtableContext,
+    backfilled,
+    copy_subject,
+    history_basis,
+    holds_history,
+)
 from hbase_ferry.migration.bigtable.tables import schema_gate
 from hbase_ferry.migration.compare.copying import Copying, CopyState, copy_piece, copy_state
 from hbase_ferry.migration.compare.result import place
@@ -22,6 +30,9 @@ from hbase_ferry.migration.steps.history import TakeSnapshot
 from hbase_ferry.model.bigtable.names import LIMITS
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.view import Proof, View
+
+SPOILED = "spoiled"
+"""Kind of the proof that the peer shipped while the table's history was copied."""
 
 
 def backfill_step(ctx: BigtableContext, **common: Any) -> Step:
@@ -36,20 +47,36 @@ class Backfill(FerryStep):
     ctx: BigtableContext = field(repr=False)
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        return (self.holding(view, "while the history travels"), schema_gate(self, view, self.lane))
+        held_back = self.holding(view, "while the history travels")
+        return (held_back, schema_gate(self, view, self.lane), *import_gates(self.ctx, view, self.lane))
 
     def waiting_for(self, view: View) -> str | None:
         return None if backfilled(view, self.lane) else f"the history of {self.lane} is not copied yet"
 
     def enabled(self, view: View) -> str | None:
-        """What an enabled peer does to a copy under way; None: it is disabled."""
-        peer = view.source.peer(self.ctx.peer_id)
-        if peer is None or not peer.enabled or backfilled(view, self.lane) or self.superseded(view):
+        """What a peer that is gone, or ships, does to a copy under way; None: it holds the writes back."""
+        if backfilled(view, self.lane) or self.superseded(view) or view.source.peers.current is None:
             return None
-        return (
-            f"peer {peer.id} is ENABLED while the history of {self.lane} is copied: a delete it ships would come back. "
-            f"Disable it, undo step table:{self.lane} and copy anew"
-        )
+        peer, name = view.source.peer(self.ctx.peer_id), self.ctx.peer_id
+        if peer is None:
+            return f"peer {name} is gone: nothing holds back what is written while {self.lane} is copied"
+        if not peer.enabled and not self._spoiled(view):
+            return None
+        told = f"peer {name} {'is' if peer.enabled else 'was'} ENABLED while the history of {self.lane} is copied"
+        return f"{told}: a delete it shipped would come back. Disable it, undo step table:{self.lane} and copy anew"
+
+    def _spoiled(self, view: View) -> bool:
+        proof = view.proof(SPOILED, self.lane)
+        return proof is not None and history_basis(view, self.lane).items() <= proof.basis.items()
+
+    def lost(self, view: View) -> Proof | None:
+        """A copy over which the peer shipped, be it for a moment."""
+        peer = view.source.peer(self.ctx.peer_id)
+        begun = holds_history(self.ctx, view, self.lane) and not backfilled(view, self.lane)
+        if peer is None or not peer.enabled or not begun or self._spoiled(view) or self.superseded(view):
+            return None
+        note = f"peer {peer.id} was seen ENABLED before the history of {self.lane} was copied"
+        return Proof(SPOILED, self.lane, view.at, history_basis(view, self.lane), note)
 
     def failure(self, view: View) -> str | None:
         return self.enabled(view)

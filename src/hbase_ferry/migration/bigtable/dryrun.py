@@ -27,6 +27,11 @@ COUNTING = "dry-run-counts"
 """Kind of the proof that the dry-run peer was seen to run on every server."""
 
 
+def counting(view: View, dry_peer_id: str) -> Proof | None:
+    """Proof that the dry-run peer, as it stands, was seen to run everywhere."""
+    return standing(view, COUNTING, dry_peer_id, "dry-run")
+
+
 @dataclass(frozen=True, kw_only=True)
 class EarlyScope(Scope):
     """Raises the scope before any peer of ours exists: a dry-run peer counts only writes that carry it."""
@@ -127,8 +132,19 @@ class AddDryRunPeer(DryRun):
         before = counters_now(view, self.ctx.dry_peer_id)
         return Proof("before-dry-run", self.ctx.dry_peer_id, view.at, before, "the library's counters before it")
 
+    @property
+    def adds_peer(self) -> str:
+        return self.ctx.dry_peer_id
+
+    def lost(self, view: View) -> Proof | None:
+        """A dry-run peer that went before its result was on record has counted nothing."""
+        gone = self.known(view) and view.source.peer(self.ctx.dry_peer_id) is None
+        if not gone or self.superseded(view) or counting(view, self.ctx.dry_peer_id) is None:
+            return None
+        return Proof("undone", self.id, view.at, {}, f"peer {self.ctx.dry_peer_id} is gone before its time was over")
+
     def waiting_for(self, view: View) -> str | None:
-        if standing(view, COUNTING, self.ctx.dry_peer_id, self.id):
+        if counting(view, self.ctx.dry_peer_id):
             return None
         return self.idle(view) or "it runs on every server; not yet on record"
 
@@ -143,8 +159,7 @@ class AddDryRunPeer(DryRun):
             return foreign
         if before is None or peer is None or view.at - before.at < START_SECONDS:
             return None
-        counting = standing(view, COUNTING, self.ctx.dry_peer_id, self.id)
-        return None if counting else self.idle(view)
+        return None if counting(view, self.ctx.dry_peer_id) else self.idle(view)
 
     def undo(self, view: View) -> tuple[Action, ...]:
         gone = view.source.peer(self.ctx.dry_peer_id) is None
@@ -159,7 +174,7 @@ class CountIncompatible(DryRun):
         return None if self.result(view) else self._wait(view) or "every server counted for its time"
 
     def _wait(self, view: View) -> str | None:
-        begun, idle = view.proof(COUNTING, self.ctx.dry_peer_id), self.idle(view)
+        begun, idle = counting(view, self.ctx.dry_peer_id), self.idle(view)
         if begun is None or idle:
             return idle or "the dry run has not begun"
         waited, wanted = view.at - begun.at, self.ctx.bigtable.dry_run_seconds
@@ -178,8 +193,13 @@ class CountIncompatible(DryRun):
         before = view.proof("before-dry-run", self.ctx.dry_peer_id)
         return [loss.text for loss in dry_run_losses(self.ctx, view, before.basis if before else {})]
 
+    def failure(self, view: View) -> str | None:
+        if self.superseded(view) or not self.known(view) or view.source.peer(self.ctx.dry_peer_id) is not None:
+            return None
+        return f"peer {self.ctx.dry_peer_id} is gone before its time was over: do step dry-run again"
+
     def progress(self, view: View) -> Progress | None:
-        begun = view.proof(COUNTING, self.ctx.dry_peer_id)
+        begun = counting(view, self.ctx.dry_peer_id)
         if begun is None:
             return None
         wanted = int(self.ctx.bigtable.dry_run_seconds)

@@ -43,6 +43,10 @@ class BigtableContext(Context):
         return self.bigtable.compare.engine is CompareEngine.SYNC_TABLE
 
     @property
+    def own_peers(self) -> frozenset[str]:
+        return super().own_peers | ({self.dry_peer_id} if self.bigtable.dry_run else frozenset())
+
+    @property
     def dry_peer_id(self) -> str:
         """The dry-run peer's own id: an id that was used once keeps its counters until the servers restart."""
         return dry_peer(self.peer_id)
@@ -75,12 +79,26 @@ def instance_path(settings: BigtableSettings) -> str:
 def creations(view: View, table: str) -> int:
     """How often this migration got the target's table: accepted as it was, or seen absent and created."""
     created = sum((proof.kind, proof.subject) == ("before-table", table) for proof in view.proofs)
-    return created + (foreign_gate(table) in view.waivers)
+    return created + sum(_foreign(table, number) in view.waivers for number in range(_taken_back(view, table) + 1))
 
 
-def foreign_gate(table: str) -> str:
-    """Name of the gate that accepts a table which was there before; of this one alone."""
-    return f"target.foreign.{table}"
+def foreign_gate(view: View, table: str) -> str:
+    """Name of the gate that accepts a table which was there before; of the one that is there now alone."""
+    return _foreign(table, _taken_back(view, table))
+
+
+def _foreign(table: str, number: int) -> str:
+    return f"target.foreign.{table}" + (f".{number + 1}" if number else "")
+
+
+def _taken_back(view: View, table: str) -> int:
+    """How often a table of this name was taken back, or seen to be gone after rows were copied into it."""
+    return sum((p.kind, p.subject) == ("undone", f"table:{table}") for p in view.proofs)
+
+
+def accepted(view: View, table: str) -> bool:
+    """Whether the table, which this migration did not create, is accepted as it is."""
+    return foreign_gate(view, table) in view.waivers
 
 
 def holds_history(ctx: Context, view: View, table: str) -> bool:

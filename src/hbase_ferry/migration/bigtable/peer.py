@@ -13,10 +13,11 @@ from dataclasses import dataclass, field, replace
 from hbase_ferry.insight.bigtable.startup import STARTING_SECONDS, not_started
 from hbase_ferry.insight.format import plural
 from hbase_ferry.migration import commands
+from hbase_ferry.migration.bigtable.imports import import_gates
 from hbase_ferry.migration.bigtable.names import BigtableContext, backfilled, holds_history, instance_path
 from hbase_ferry.migration.bigtable.preflight import server_gates
 from hbase_ferry.migration.bigtable.tables import schema_gate
-from hbase_ferry.migration.context import generation, standing
+from hbase_ferry.migration.context import generation, scopes_of, standing
 from hbase_ferry.migration.core import HISTORY, Action, Caller, Gate, Work
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.migration.steps.catchup import EnablePeer
@@ -171,15 +172,34 @@ class HeldScope(Scope):
     """Raises the scope, but not again for a peer that was there while it was lowered: what was written then is in no
     WAL for that peer, and the put whose delete is missing there would come back over the history."""
 
+    def lost(self, view: View) -> Proof | None:
+        """A scope that somebody lowered since the history is copied: the peer does not hold what is written now."""
+        table, present = view.source.table(self.lane), str(generation(view))
+        copied = view.proof("backfilled", self.lane)
+        if table is None or copied is None or self.superseded(view) or copied.basis.get("generation") != present:
+            return None
+        lowered = [name for name, scope in scopes_of(table, self.ctx.families(view, self.lane)).items() if not scope]
+        if not lowered or standing(view, "backfilled", self.lane, self.id) is None:
+            return None
+        note = f"the scope of {', '.join(lowered)} of {self.lane} was seen lowered after the history was copied"
+        return Proof("undone", self.id, view.at, {}, note)
+
     def gates(self, view: View) -> tuple[Gate, ...]:
+        lowered = self._lowered(view)
+        return (*super().gates(view), *((Gate("scope.lowered", False, lowered),) if lowered else ()))
+
+    def failure(self, view: View) -> str | None:
+        """Whoever raised it again did not bring back what was written meanwhile."""
+        return None if self.superseded(view) else self._lowered(view)
+
+    def _lowered(self, view: View) -> str | None:
         peer = self.ctx.peer_id
         if view.proof("holding", peer) is None or standing(view, "holding", peer, self.id) is not None:
-            return super().gates(view)
-        text = (
+            return None
+        return (
             f"the scope of {self.lane} was lowered while peer {peer} was there: what was written since is not held for "
             f"it. Undo step add-peer: a new peer begins with the history"
         )
-        return (*super().gates(view), Gate("scope.lowered", False, text))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,4 +218,5 @@ class EnableEndpointPeer(EnablePeer):
             for t in self.ctx.settings.tables
         )
         schema = (schema_gate(self, view, t.name) for t in self.ctx.settings.tables)
-        return (*server_gates(self.ctx, view), *copied, *schema)
+        imports = (gate for t in self.ctx.settings.tables for gate in import_gates(self.ctx, view, t.name))
+        return (*server_gates(self.ctx, view), *copied, *schema, *imports)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable import beam, schema
-from hbase_ferry.migration.bigtable.names import BigtableContext, foreign_gate, instance_path
+from hbase_ferry.migration.bigtable.imports import import_gates
+from hbase_ferry.migration.bigtable.names import BigtableContext, accepted, foreign_gate, holds_history, instance_path
 from hbase_ferry.migration.context import standing
 from hbase_ferry.migration.core import Action, Effect, Gate, Risk
 from hbase_ferry.migration.steps.base import FerryStep
@@ -83,18 +84,17 @@ class TargetTable(FerryStep):
 
     def gates(self, view: View) -> tuple[Gate, ...]:
         there = view.target.table(self.lane)
-        if there is None or self.created(view):
+        if there is None:
+            return import_gates(self.ctx, view, self.lane)
+        if self.created(view):
             return ()
-        return (
-            Gate(
-                foreign_gate(self.lane),
-                False,
-                f"table {self.lane} exists in {instance_path(self.ctx.bigtable)} and this migration did not create it: "
-                f"rows that lie in it would look like differences. Drop it, or accept gate {foreign_gate(self.lane)} "
-                f"with a reason if it is empty and meant for this migration",
-                waivable=True,
-            ),
+        name = foreign_gate(view, self.lane)
+        text = (
+            f"table {self.lane} exists in {instance_path(self.ctx.bigtable)} and this migration did not create it: "
+            f"rows that lie in it would look like differences. Drop it, or accept gate {name} with a reason if it is "
+            f"empty and meant for this migration"
         )
+        return (Gate(name, False, text, waivable=True),)
 
     def says(self, view: View) -> tuple[str, ...]:
         """Google's own tool for the same, for who prefers it."""
@@ -107,7 +107,7 @@ class TargetTable(FerryStep):
             return ()
         return (
             f"Google's schema translator does the same, run by you before this step: {commands.line(argv)}; "
-            f"then accept gate {foreign_gate(self.lane)}",
+            f"then accept gate {foreign_gate(view, self.lane)}",
         )
 
     def created(self, view: View) -> bool:
@@ -121,6 +121,14 @@ class TargetTable(FerryStep):
         # on record anew each time: a table that was lost and is created again is another one, without the history
         return Proof("before-table", self.lane, view.at, {"generation": f"{view.at:.3f}"}, note)
 
+    def lost(self, view: View) -> Proof | None:
+        """A table that is gone after rows came into it: another one of its name has none of them."""
+        gone = view.target.tables.current is not None and view.target.table(self.lane) is None
+        ours = self.created(view) or accepted(view, self.lane)
+        if not gone or not ours or self.superseded(view) or not holds_history(self.ctx, view, self.lane):
+            return None
+        return Proof("undone", self.id, view.at, {}, f"{self.lane} is gone from {self.name(Side.TARGET)}, and its rows")
+
     def disowned(self, action: Action, refusal: str, at: float) -> Proof | None:
         """A refused creation made nothing: a table that appears later is somebody else's."""
         if action.method != "table.create":
@@ -130,12 +138,12 @@ class TargetTable(FerryStep):
     def done(self, view: View) -> bool | None:
         """An existing table of somebody else is not done until it is accepted, whatever it looks like."""
         found = super().done(view)
-        accepted = self.created(view) or foreign_gate(self.lane) in view.waivers
-        return False if found and not accepted and not self.superseded(view) else found
+        known = self.created(view) or accepted(view, self.lane)
+        return False if found and not known and not self.superseded(view) else found
 
     def waiting_for(self, view: View) -> str | None:
-        accepted = self.created(view) or foreign_gate(self.lane) in view.waivers
-        return None if accepted else f"table {self.lane} was there before and is not accepted yet"
+        known = self.created(view) or accepted(view, self.lane)
+        return None if known else f"table {self.lane} was there before and is not accepted yet"
 
     def begun(self, view: View) -> bool:
         return self.created(view) and super().begun(view)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hbase_ferry.migration import commands
-from hbase_ferry.migration.context import Context
+from hbase_ferry.migration.context import Context, orphans
 from hbase_ferry.migration.core import Action, Effect, Gate, Risk, Step
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Json
@@ -84,6 +84,21 @@ def _running(state: JobState, where: str) -> str:
     if state.phase is JobPhase.LOST:
         return f"{state.id} lost its wrapper on {where}, and {state.left} of its processes still run"
     return f"{state.id} is running on {where}"
+
+
+def orphan_gates(step: FerryStep, view: View) -> tuple[Gate, ...]:
+    """One closed gate for every peer of this migration that the configuration does not name any more."""
+    source = step.name(Side.SOURCE)
+    return tuple(
+        Gate(
+            f"peer.orphan.{peer}",
+            False,
+            f"peer {peer} on {source} was added by this migration when the configuration named it, and nothing takes "
+            f"it away now: put the configuration back, or remove the peer; it loses what it holds back",
+            waivable=True,
+        )
+        for peer in orphans(step.ctx, view)
+    )
 
 
 def lost_gates(view: View, job_ids: Sequence[str]) -> tuple[Gate, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hbase_ferry.insight.format import duration
 from hbase_ferry.migration import commands
-from hbase_ferry.migration.context import added_by_us, attempt, of_its_shipping, of_this_peer, restored
+from hbase_ferry.migration.context import added_by_us, attempt, of_its_shipping, of_this_peer, restored, standing
 from hbase_ferry.migration.core import HISTORY, Action, Effect, Gate, Progress, Risk
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.model.cluster import ReplicationQueue, Side
@@ -287,13 +287,14 @@ def _table_still(step: FerryStep, view: View, table: str, seconds: float) -> str
 class StopWriters(FerryStep):
     """The operator stops the clients' writes; the counters of every region prove it. Sends nothing.
 
-    Said for one peer: whoever added another one since let the clients write meanwhile.
+    Said for one peer while it ships: whoever added another one since, or disabled it, let the clients write meanwhile.
     """
 
     risk: Risk = Risk.CUTOVER
 
     def waiting_for(self, view: View) -> str | None:
-        if of_this_peer(view, "stopped", self.ctx.peer_id, "migration") is None:
+        stopped = of_this_peer(view, "stopped", self.ctx.peer_id, "migration")
+        if stopped is None or standing(view, "stopped", "migration", "enable-peer") is None:
             return still_wait(self, view, self.ctx.settings.gates.still_seconds) or "the stop is not on record yet"
         return None
 

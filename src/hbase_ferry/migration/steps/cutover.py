@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hbase_ferry.migration import commands, tools
 from hbase_ferry.migration.context import basis_scopes, hash_directory, scopes_of, staging_folders
 from hbase_ferry.migration.core import Effect, Gate, Risk
-from hbase_ferry.migration.steps.base import FerryStep
+from hbase_ferry.migration.steps.base import FerryStep, orphan_gates
 from hbase_ferry.migration.steps.catchup import drained_gate
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.view import Proof, View
@@ -23,7 +23,7 @@ class Switch(FerryStep):
     """The operator confirms that the clients use the target. Sends nothing."""
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        return (drained_gate(view, self.ctx.peer_id),)
+        return (drained_gate(view, self.ctx.peer_id), *orphan_gates(self, view))
 
     def waiting_for(self, view: View) -> str | None:
         return None if self.superseded(view) else "the clients' switch is not confirmed"

@@ -14,7 +14,7 @@ from hbase_ferry.insight.preflight import Finding, TableWish, preflight
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.context import added_by_us, basis_scopes, held, of_this_peer, restored, scopes_of, standing
 from hbase_ferry.migration.core import Action, Effect, Gate, Progress, Risk
-from hbase_ferry.migration.steps.base import FerryStep
+from hbase_ferry.migration.steps.base import FerryStep, orphan_gates
 from hbase_ferry.model.cluster import Peer, Side
 from hbase_ferry.model.view import Proof, View
 
@@ -200,7 +200,7 @@ class AddPeer(FerryStep):
 
     def gates(self, view: View) -> tuple[Gate, ...]:
         peer = view.source.peer(self.ctx.peer_id)
-        gates = [self._free(view)]
+        gates = [self._free(view), *orphan_gates(self, view)]
         if peer is not None and not self.same(peer, view):
             gates.append(Gate("peer.same", False, self.difference(peer, view)))
         elif peer is not None:
@@ -213,6 +213,18 @@ class AddPeer(FerryStep):
         note = f"{self.name(Side.SOURCE)} had no peer {self.ctx.peer_id} before"
         # on record anew each time: a peer that went and is added again is another one, without the backlog
         return Proof("before-peer", self.ctx.peer_id, view.at, {"generation": f"{view.at:.3f}"}, note)
+
+    @property
+    def adds_peer(self) -> str:
+        return self.ctx.peer_id
+
+    def lost(self, view: View) -> Proof | None:
+        """A peer that is gone has dropped what it held back, whoever adds one of its id again."""
+        gone = view.source.peers.current is not None and view.source.peer(self.ctx.peer_id) is None
+        if not gone or held(view, self.ctx.peer_id) is None or self.superseded(view):
+            return None
+        note = f"peer {self.ctx.peer_id} is gone from {self.name(Side.SOURCE)}, and what it held back"
+        return Proof("undone", self.id, view.at, {}, note)
 
     def disowned(self, action: Action, refusal: str, at: float) -> Proof | None:
         """Somebody else added a peer of this id between our look and our call; what exists is not ours."""
