@@ -15,7 +15,7 @@ from hbase_ferry.migration.service import MigrationService
 from hbase_ferry.migration.targets import build_plan
 from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.event import EventKind, Json
-from hbase_ferry.model.view import View
+from hbase_ferry.model.view import JobPhase, View
 from migration.embedded import ORDERS, Crossing, Meddled, run
 
 
@@ -193,6 +193,28 @@ def test_an_export_that_yarn_may_still_run_is_not_begun_again_unasked(tmp_path: 
     service.observe()
     service.waive("lost.00c0de-export-1-1", "the ResourceManager says FINISHED")
     list(service.execute(f"export:{ORDERS}"))
+
+
+def test_a_job_of_which_the_edge_node_has_no_record_any_more_is_lost_and_not_begun_again_under_its_id(
+    tmp_path: Path,
+) -> None:
+    crossing = Crossing(tmp_path)
+    service = crossing.service()
+    run(service, "release-splits")
+    events = service.execute(f"export:{ORDERS}")
+    for event in events:
+        if event.kind is EventKind.PROGRESS and event.data["done"]:
+            break
+    events.close()  # type: ignore[attr-defined]
+    name = "00c0de-export-1-1"
+    crossing.world.jobs.forget(Side.SOURCE, name)
+    service = crossing.service()
+    found = service.observe().job(name)
+    assert found is not None and found.phase is JobPhase.LOST
+    status = next(each for each in service.status() if each.step.id == f"export:{ORDERS}")
+    assert f"prod-bj has no record of {name}" in status.failure
+    list(service.execute(f"export:{ORDERS}"))
+    assert service.view.job("00c0de-export-1-2") is not None
 
 
 def test_a_table_made_by_hand_after_a_refused_restore_is_not_taken_for_ours(tmp_path: Path) -> None:

@@ -35,8 +35,10 @@ class Records:
     proofs: list[Proof] = field(default_factory=list)
     waivers: dict[str, str] = field(default_factory=dict)
     canaries: dict[str, Canary] = field(default_factory=dict)
-    started: set[str] = field(default_factory=set)
-    "ids of the jobs that were ever to be started"
+    started: dict[str, str] = field(default_factory=dict)
+    "ids of the jobs that were ever to be started, and the side of each"
+    answered: set[str] = field(default_factory=set)
+    "of those the ones whose start was answered: their edge node has a record of them"
     unanswered: dict[int, Event] = field(default_factory=dict)
     "intents without an answer, by number: what a crash left"
     undoing: set[str] = field(default_factory=set)
@@ -72,7 +74,7 @@ class Records:
         data, params = event.data, event.data.get("params")
         self.unanswered[event.number] = event
         if data.get("method") == "job.start" and isinstance(params, dict):
-            self.started.add(str(params.get("id")))
+            self.started[str(params.get("id"))] = str(data.get("side"))
         if data.get("method") == "canary.delete":
             self._removing(event)
         if data.get("undo"):
@@ -96,6 +98,8 @@ class Records:
         params, answer = event.data.get("params"), event.data.get("answer")
         if not isinstance(params, dict):
             return
+        if event.data.get("method") == "job.start":
+            self.answered.add(str(params.get("id")))
         if event.data.get("method") == "canary.write" and isinstance(answer, dict):
             rows = tuple(_row(item) for item in _list(answer.get("items")) if isinstance(item, dict))
             name = str(params["id"])

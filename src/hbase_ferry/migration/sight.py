@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from hbase_ferry.migration.targets import TargetKind
 from hbase_ferry.model.clock import Clock
 from hbase_ferry.model.cluster import PARTS, ClusterView, Identity, Observed, Side, TableWrites
 from hbase_ferry.model.event import Json
-from hbase_ferry.model.view import Canary, CanaryRow, JobState, PortCheck, Proof, Stillness, View
+from hbase_ferry.model.view import Canary, CanaryRow, JobPhase, JobState, PortCheck, Proof, Stillness, View
 from hbase_ferry.model.watch import Watch
 
 
@@ -159,13 +159,16 @@ class Sight:
             ticket = self._asked
             runs_jobs = side is Side.SOURCE or self._kind.jobs
             any_job, awaited = bool(self._records.started) and runs_jobs, self._awaited() if side is Side.TARGET else []
+            recorded = {name for name in self._records.answered if self._records.started.get(name) == side.value}
         try:
             if any_job:
                 answer = self._clusters[side].call("job.list", {"prefix": f"{self._ctx.run_id}-"})
                 found = {job.id: replace(job, side=side) for job in getattr(answer, "items", ())}
+                whole = getattr(answer, "total", 0) <= len(found)
                 with self._lock:
                     if self._newest(f"jobs of {side}", ticket):
                         self._jobs.update(found)
+                        self._without_record(recorded - found.keys() if whole else set(), side)
             for canary in awaited if self._sides[side].identity.error is None else ():
                 rows: list[Json] = [row.row_hex for row in canary.rows]
                 seen = self._clusters[side].call("canary.read", {"table": canary.table, "rows": rows})
@@ -174,6 +177,15 @@ class Sight:
                         self._arrived[canary.id] = tuple(getattr(seen, "items", ()))
         except FerryError:
             return
+
+    def _without_record(self, names: Collection[str], side: Side) -> None:
+        """Jobs that were started before this look, and of which the edge node has no record any more: another edge
+        node, or a folder that was cleaned. What is known to have ended stays so."""
+        for name in names:
+            known = self._jobs.get(name)
+            if known is None or known.alive:
+                gone = f"{self._clusters[side].name} has no record of {name}"
+                self._jobs[name] = JobState(name, side, JobPhase.LOST, tail=(gone,))
 
     def _newest(self, what: str, ticket: int) -> bool:
         """Whether no later question about `what` was answered before: two threads look, and one may be slow."""

@@ -174,6 +174,10 @@ class JobBook:
         if job.phase is JobPhase.RUNNING:
             job.end(JobPhase.LOST, None, client_only=client_only)
 
+    def forget(self, side: Side, job_id: str) -> None:
+        """Its record goes, as with another edge node or a cleaned folder; what it does goes on unseen."""
+        del self._jobs[side, job_id]
+
     def fail(self, side: Side, job_id: str, text: str = "java.net.SocketTimeoutException: injected") -> None:
         """It fails at its next step, by an exception inside the tool."""
         self._jobs[side, job_id].doomed = text
