@@ -267,10 +267,10 @@ class MigrationService:
         if gate not in known or not known[gate].waivable:
             names = ", ".join(sorted(n for n, g in known.items() if g.waivable)) or "none now"
             raise Refused(f"gate {gate} cannot be waived; gates that can: {names}")
-        if known[gate].open is True:
-            raise Refused(f"gate {gate} is open: there is nothing to waive")
         if len(reason.strip()) < 3:
             raise Refused(f"gate {gate} is waived with a reason of at least three characters")
+        if known[gate].open is True:
+            raise Refused(f"gate {gate} is open: there is nothing to waive")
         return self.emit(
             EventKind.WAIVED, "", f"gate {gate} waived: {reason.strip()}", {"gate": gate, "reason": reason.strip()}
         )
