@@ -347,6 +347,29 @@ def test_a_comparison_that_finds_too_much_is_broken_off() -> None:
     assert state.result.rows < 2_000
 
 
+def test_a_comparison_without_a_bound_reads_all_of_a_table_that_differs_everywhere() -> None:
+    widest: list[int] = []
+    state = compared(
+        job(rows_per_range=50, stop_after=0, recheck_seconds=0),
+        Shelf("a", plain(2_000)),
+        Shelf("b", {}),
+        lambda work, proof: widest.append(len(compare_state([journaled(proof)], proof.subject).doubts)),
+    )
+    assert (state.broken_off, state.done, state.next, state.result.different) == (False, True, None, 2_000)
+    assert max(widest) <= DOUBTS
+
+
+def test_rows_that_differ_in_clamped_times_alone_break_nothing_off() -> None:
+    late: Rows = {b"%06d" % n: {("d", b"q"): {LIMIT + 807_000: b"v"}} for n in range(900)}
+    held: Rows = {key: {("d", b"q"): {LIMIT: b"v"}} for key in late}
+    what = job(rows_per_range=50, stop_after=100, recheck_seconds=0)
+    state = compared(what, Shelf("a", late), Shelf("b", held))
+    assert (state.broken_off, state.next, state.result.different, state.result.clamped_rows) == (False, None, 900, 900)
+    lacking: Rows = {key: {**row, ("m", b"q"): {OLD: b"v"}} for key, row in late.items()}
+    state = compared(what, Shelf("a", lacking), Shelf("b", held))
+    assert (state.broken_off, state.result.clamped_rows) == (True, 0)
+
+
 def test_memory_holds_three_pages_of_each_side_whatever_the_table() -> None:
     """Of each side the page that is compared and the two ahead of it."""
     live: dict[str, weakref.WeakSet[Any]] = {"a": weakref.WeakSet(), "b": weakref.WeakSet()}

@@ -1,17 +1,27 @@
-"""A comparison's report names every class, the keys and the repair, in lines that can be pasted."""
+"""A comparison's report names every class, the keys and the repair, in lines that can be pasted; its step says what of
+it can be accepted."""
 
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 
-from tests.migration.shelves import Rows, Shelf, compared, copy_of, job, plain
+from tests.migration.embedded import bigtable_settings
+from tests.migration.shelves import NOW, Rows, Shelf, compared, copy_of, job, journaled, plain
 from tests.migration.test_compare import LIMIT, OLD
 
+from hbase_ferry.cluster.simulator.clock import SteppingClock
+from hbase_ferry.cluster.simulator.embedded_bigtable import CUSTOMERS
 from hbase_ferry.migration.bigtable.repairs import cbt_delete
+from hbase_ferry.migration.bigtable.verify import CellVerify
 from hbase_ferry.migration.compare.pieces import CompareState
 from hbase_ferry.migration.compare.report import get_command, moment, report
 from hbase_ferry.migration.compare.result import EXAMPLES, Example, RangeResult, pack, unpack
+from hbase_ferry.migration.core import Step
 from hbase_ferry.migration.sampling import Fault
+from hbase_ferry.migration.targets import build_plan
+from hbase_ferry.model.cluster import ClusterView, Observed, Side, Table
+from hbase_ferry.model.view import Proof, View
 
 
 def planted() -> tuple[str, ...]:
@@ -81,6 +91,37 @@ def test_a_comparison_that_was_broken_off_says_so_and_names_what_is_pending() ->
     assert "broken off after 300 rows that differ: orders needs its history anew" in lines
     running = CompareState(next="61", result=RangeResult(rows=2, pending=1, pending_keys=(b"k".hex(),)))
     assert report("orders", running)[1:] == ("1 row pending, a write was under way: compare again", "  k")
+
+
+def outcome(step_id: str, rows: int) -> tuple[Step, View]:
+    """The step and a view in which its comparison is over: so many rows are on the source alone."""
+    step = build_plan(bigtable_settings(), "00c0de").step(f"{step_id}:{CUSTOMERS}")
+    assert isinstance(step, CellVerify)
+    tables = Observed((Table(CUSTOMERS, enabled=True, regions=1, families=()),), 1.0)
+    view = View(1.0, ClusterView(Side.SOURCE, "a", tables=tables), ClusterView(Side.TARGET, "b"))
+    what = step.comparison(view)
+    assert what is not None
+    what, proofs = replace(what, clock=SteppingClock(NOW), recheck_seconds=0), list[Proof]()
+    compared(what, Shelf("a", plain(rows)), Shelf("b", {}), lambda work, proof: proofs.append(journaled(proof)))
+    return step, replace(view, proofs=tuple(proofs[-1:]))
+
+
+def accepted(step: Step, view: View) -> list[str]:
+    return [gate.name for gate in step.gates(view) if gate.name.startswith("different.")]
+
+
+def test_the_final_comparison_counts_every_row_that_differs_so_that_any_number_can_be_accepted() -> None:
+    step, view = outcome("final-verify", 1_700)
+    (gate,) = accepted(step, view)
+    assert gate.endswith(".1700") and "1 700 different" in (step.failure(view) or "")
+    assert step.failure(replace(view, waivers={gate: "known"})) is None
+
+
+def test_a_comparison_that_was_broken_off_offers_nothing_to_accept() -> None:
+    step, view = outcome("verify", 1_700)
+    assert accepted(step, view) == []
+    failure = step.failure(view) or ""
+    assert failure.endswith("its history is wanted anew") and step.retries(view)
 
 
 def test_a_key_in_a_command_of_the_shell_is_a_ruby_string_that_runs_nothing() -> None:

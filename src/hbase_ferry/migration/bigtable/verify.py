@@ -13,7 +13,7 @@ from hbase_ferry.insight.format import count
 from hbase_ferry.migration.bigtable import beam
 from hbase_ferry.migration.bigtable.names import BigtableContext
 from hbase_ferry.migration.bigtable.repairs import cbt_delete
-from hbase_ferry.migration.compare.pieces import CompareState, Comparison, compare_piece, compare_state
+from hbase_ferry.migration.compare.pieces import STOP_AFTER, CompareState, Comparison, compare_piece, compare_state
 from hbase_ferry.migration.compare.report import report
 from hbase_ferry.migration.compare.result import place
 from hbase_ferry.migration.context import hash_directory
@@ -59,7 +59,7 @@ class InstanceVerify(FerryStep):
         return f"different.{self.lane}.{part}.{found}"
 
     def found(self, view: View) -> int:
-        """How many differences the finished comparison found; 0: none, or not finished."""
+        """How many differences the finished comparison found; 0: none, or it is not at its end."""
         return 0
 
 
@@ -71,7 +71,8 @@ class CellVerify(InstanceVerify):
         """Where the present attempt stands."""
         return compare_state(view.proofs, self.attempt(view, "compare"))
 
-    def _comparison(self, view: View) -> Comparison | None:
+    def comparison(self, view: View) -> Comparison | None:
+        """The present attempt's; None: the table was not seen."""
         table, writes = view.source.table(self.lane), view.source.table_writes(self.lane)
         own = self.ctx.bigtable.compare
         if table is None:
@@ -87,6 +88,7 @@ class CellVerify(InstanceVerify):
             versions=own.versions,
             share=1.0 if self.final or not starts else own.live_share,
             starts=starts,
+            stop_after=0 if self.final else STOP_AFTER,  # what is accepted has a number: of the whole table
             clock=self.ctx.clock,
         )
 
@@ -94,7 +96,7 @@ class CellVerify(InstanceVerify):
         return self.state(view).begun
 
     def work(self, view: View) -> Work | None:
-        comparison = self._comparison(view)
+        comparison = self.comparison(view)
         return compare_piece(comparison, view.proofs) if comparison is not None else None
 
     def says(self, view: View) -> tuple[str, ...]:
@@ -121,7 +123,9 @@ class CellVerify(InstanceVerify):
     def found(self, view: View) -> int:
         state = self.state(view)
         unsure = state.pending if self.final else 0
-        return state.result.different + state.result.not_compared + unsure if state.done else 0
+        if not state.done or state.broken_off:
+            return 0
+        return state.result.different + state.result.not_compared + unsure
 
     def failure(self, view: View) -> str | None:
         state, found = self.state(view), self.found(view)

@@ -182,6 +182,7 @@ def _settled(key: str, found: RowFound) -> RangeResult:
         different=1,
         gc=found.gc,
         clamped=sum(d.clamped for d in found.differences),
+        clamped_rows=int(all(d.clamped for d in found.differences)),
         faults=Counter(d.fault for d in found.differences),
         examples=tuple(_example(key, d) for d in found.differences),
     )

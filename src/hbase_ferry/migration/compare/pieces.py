@@ -28,6 +28,8 @@ DOUBTS = 300
 """Rows whose second look is due that are carried from piece to piece; the range in which one more turns up ends."""
 PAUSE_SECONDS = 2.0
 """Between two looks at the same doubtful rows."""
+STOP_AFTER = 1_000
+"""So many rows that differ are for a new backfill, not for repairs; one of clamped times alone is for neither."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,8 @@ class Comparison:
     "of the table that is read; below 1 keys are leapt over after each range, but no region's beginning"
     starts: tuple[str, ...] = ()
     "the regions' first keys in hex (RegionWrites.start_hex); needed where `share` is below 1"
-    stop_after: int = 1_000
-    "rows that differ after which the rest is not read: that is for a new backfill, not for repairs"
+    stop_after: int = STOP_AFTER
+    "rows that differ, in more than clamped times, after which the rest is not read; 0: all are read"
     clock: Clock = field(default_factory=SystemClock, compare=False)
 
 
@@ -138,8 +140,9 @@ def _look_again(job: Comparison, state: CompareState, sides: Mapping[Side, Calle
     job.clock.sleep(min(pause, max(0.0, state.looked + pause - job.clock.now())))
     found = recheck(sides, _reading(job), state.doubts, job.recheck_seconds)
     result = state.result + found.result
-    broken = result.different >= job.stop_after and not (state.next is None and not found.doubts)
-    return replace(state, result=result, doubts=found.doubts, looked=job.clock.now(), broken_off=broken)
+    looked = replace(state, result=result, doubts=found.doubts, looked=job.clock.now())
+    too_many = 0 < job.stop_after <= result.different - result.clamped_rows
+    return replace(looked, broken_off=too_many and not looked.done)
 
 
 def _reading(job: Comparison) -> Reading:

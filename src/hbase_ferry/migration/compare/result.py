@@ -66,6 +66,8 @@ class RangeResult:
     examples: tuple[Example, ...] = ()
     pending_keys: tuple[str, ...] = ()
     not_compared_keys: tuple[str, ...] = ()
+    clamped_rows: int = 0
+    "of the rows that differ: those that do in cells alone whose time the target cannot hold"
 
     def __add__(self, other: RangeResult) -> RangeResult:
         numbers = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
@@ -84,7 +86,7 @@ class RangeResult:
         return sum(self.faults.values())
 
 
-_NUMBERS = ("rows", "cells", "equal", "different", "pending", "not_compared", "gc", "clamped")
+_NUMBERS = ("rows", "cells", "equal", "different", "pending", "not_compared", "gc", "clamped", "clamped_rows")
 
 
 def pack(result: RangeResult) -> dict[str, str]:
@@ -100,9 +102,9 @@ def pack(result: RangeResult) -> dict[str, str]:
 
 
 def unpack(basis: Mapping[str, str]) -> RangeResult:
-    """The result in a basis; KeyError, ValueError: it is not one."""
+    """The result in a basis, also in one without a number that is kept by now; KeyError, ValueError: it is not one."""
     return RangeResult(
-        **{name: int(basis[name]) for name in _NUMBERS},
+        **{name: int(basis.get(name, "0")) for name in _NUMBERS},
         faults={Fault(name): number for name, number in json.loads(basis["faults"]).items()},
         examples=tuple(_example(*item) for item in json.loads(basis["examples"])),
         pending_keys=tuple(basis["pending_keys"].split()),
