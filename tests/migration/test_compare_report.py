@@ -131,6 +131,12 @@ def test_a_key_in_a_command_of_the_shell_is_a_ruby_string_that_runs_nothing() ->
     )
 
 
+def test_a_qualifier_that_the_shell_would_take_for_a_converter_is_not_given_to_it() -> None:
+    for qualifier in (b"q:c(system('id')).x", b"http:x", b"q:toInt", b":"):
+        line = get_command("orders", Example(b"a".hex(), "d", qualifier.hex(), Fault.EXTRA, None, OLD))
+        assert line == """get 'orders', "a", { COLUMN => "d", VERSIONS => 100 }"""
+
+
 def test_the_command_for_the_target_gives_the_very_bytes_to_the_program() -> None:
     for key in (b"plain#4", b"a'b \xff\x01\n$(exit)", b"-x", "schl\u00fcssel".encode()):
         example = Example(key.hex(), "d", b"q w".hex(), Fault.EXTRA, None, OLD)

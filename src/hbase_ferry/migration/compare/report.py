@@ -55,8 +55,13 @@ def report(table: str, state: CompareState, delete: Delete | None = None) -> tup
 
 
 def get_command(table: str, example: Example) -> str:
-    """The `hbase shell` line that shows the example's column on the source."""
-    column = f"{example.family}:".encode() + bytes.fromhex(example.qualifier)
+    """The `hbase shell` line that shows the example's column on the source.
+
+    The shell reads COLUMN as family:qualifier:CONVERTER and evaluates a converter c(X).m as Ruby (set_converter in
+    hbase-shell's hbase/table.rb): a qualifier with a colon is left out, and its whole family is shown.
+    """
+    qualifier = bytes.fromhex(example.qualifier)
+    column = example.family.encode() + (b":" + qualifier if b":" not in qualifier else b"")
     key = _quoted(bytes.fromhex(example.key))
     return f"get {ruby(table)}, {key}, {{ COLUMN => {_quoted(column)}, VERSIONS => 100 }}"
 
