@@ -98,6 +98,36 @@ def test_export_of_unnamed_families_restricts_nothing() -> None:
     assert not [word for word in backfill(families=())[0] if "column.family" in word]
 
 
+def exported_families(families: tuple[str, ...], all_of: tuple[str, ...]) -> list[str]:
+    argv = beam.export_sequence(SETTINGS, "7-export-1-1", "orders", families, "gs://bucket/export", all_of)
+    return [word.partition("=")[2] for word in argv if "column.family" in word]
+
+
+def test_export_names_no_families_where_all_of_the_source_s_migrate() -> None:
+    assert exported_families(("d", "m"), ("d", "m")) == []
+    assert exported_families(("m", "d"), ("d", "m")) == []
+    assert exported_families(("d",), ("d",)) == []
+    assert exported_families(("d",), ("d", "m")) == ["d"]
+    assert exported_families(("d", "m"), ("d", "m", "x")) == ["d,m"]
+
+
+def test_several_families_of_more_are_beyond_the_export_of_hbase_1() -> None:
+    assert beam.export_fault(1, "orders", ("d", "m"), ("d", "m", "x")) == (
+        "Export of HBase 1.x takes one family or all of them, not d, m of orders: let all 3 families migrate, or set "
+        "backfill.engine: ferry"
+    )
+    assert beam.export_fault(2, "orders", ("d", "m"), ("d", "m", "x")) is None
+    assert beam.export_fault(1, "orders", ("d", "m"), ("d", "m")) is None
+    assert beam.export_fault(1, "orders", ("d",), ("d", "m")) is None
+    assert beam.export_fault(1, "orders", (), ("d", "m")) is None
+
+
+def test_a_backfill_is_told_which_families_the_source_has() -> None:
+    own = ("gs://bucket/export/ferry-7", "7-export-1-1", "7-import-1-1")
+    export, _ = beam.backfill_commands(SETTINGS, DATAFLOW, "orders", ("d", "m"), "", *own, ("m", "d"))
+    assert not [word for word in export if "column.family" in word]
+
+
 def test_import_reads_what_export_wrote_into_the_table_of_the_migration() -> None:
     export, pipeline = backfill()
     assert pipeline[pipeline.index(beam.MAIN) + 1] == "import"

@@ -50,10 +50,12 @@ def backfill_commands(
     folder: str,
     export_id: str,
     import_id: str,
+    all_of: Sequence[str] = (),
 ) -> tuple[list[str], list[str]]:
     """The job that writes the history below `folder`, and the pipeline that reads it there.
 
-    Every attempt writes to a folder of its own, named like its job: both exports refuse one that exists.
+    Every attempt writes to a folder of its own, named like its job: both exports refuse one that exists. `all_of`: the
+    families that the source's table has; see `export_sequence`.
     """
     place = f"{folder.rstrip('/')}/{export_id}"
     if bigtable.backfill.engine is BackfillEngine.IMPORTSNAPSHOT:
@@ -62,7 +64,7 @@ def backfill_commands(
             import_snapshot(bigtable, import_id, table, snapshot, place),
         )
     return (
-        export_sequence(settings, export_id, table, families, place),
+        export_sequence(settings, export_id, table, families, place, all_of),
         import_sequence(bigtable, import_id, table, place),
     )
 
@@ -93,11 +95,35 @@ def compare_commands(
 # ---- jobs of the source's cluster
 
 
-def export_sequence(settings: Settings, job: str, table: str, families: Sequence[str], folder: str) -> list[str]:
-    """Export: sequence files of every version of these families; no families: all of them. The folder must be new."""
-    own = {"hbase.mapreduce.scan.column.family": ",".join(families)} if families else {}
+def export_sequence(
+    settings: Settings, job: str, table: str, families: Sequence[str], folder: str, all_of: Sequence[str] = ()
+) -> list[str]:
+    """Export: sequence files of every version of these families; no families: all of them. The folder must be new.
+
+    Families that are `all_of` the source's table are not named: Export of HBase 1.x takes the whole option for one
+    name (`export_fault`).
+    """
+    own = {"hbase.mapreduce.scan.column.family": ",".join(families)} if _only_some(families, all_of) else {}
     options = tools.generic(job, settings.export.options, own)
     return [*settings.source.hbase, EXPORT, *options, table, folder, str(ALL_VERSIONS)]
+
+
+def export_fault(major: int, table: str, families: Sequence[str], all_of: Sequence[str]) -> str | None:
+    """Why Export cannot write these of a table's families, as the sentence of a closed gate; None: it can.
+
+    `major`: the source's HBase. That of 1.x gives its whole option to addFamily (Export.java of branch-1), for which a
+    list of names is one family that no table has; later ones split it.
+    """
+    if major != 1 or len(families) < 2 or not _only_some(families, all_of):
+        return None
+    return (
+        f"Export of HBase 1.x takes one family or all of them, not {', '.join(families)} of {table}: let all "
+        f"{len(all_of)} families migrate, or set backfill.engine: ferry"
+    )
+
+
+def _only_some(families: Sequence[str], all_of: Sequence[str]) -> bool:
+    return bool(families) and not (all_of and set(all_of) <= set(families))
 
 
 def export_snapshot_to(settings: Settings, job: str, snapshot: str, folder: str) -> list[str]:
