@@ -128,13 +128,13 @@ def cost(history: list[ClusterView]) -> object:
     return removal_cost("ferry", View(T0, history[-1], ClusterView(Side.TARGET, "emr")), history)
 
 
-def test_removing_a_held_peer_names_the_wals_the_place_and_the_snapshot() -> None:
+def test_removing_a_held_peer_names_the_wals_the_place_and_the_copied_history() -> None:
     history = held()
     found = removal_cost("ferry", history[-1], history)
     assert found.lost[0].startswith("18 closed WALs and the open ones of 1 server")
     assert "held since at least" in found.lost[0]
     assert any("place in the backlog" in line for line in found.lost)
-    assert any("snapshot" in line for line in found.lost)
+    assert any("copied history" in line for line in found.lost)
 
 
 def test_space_comes_back_within_ttl_and_interval_if_nobody_else_holds_it() -> None:
