@@ -53,7 +53,7 @@ def why(peer_id: str, looks: Sequence[ClusterView], *there_: Table, **parts: Obs
 
 def losses(peer_id: str, values: Mapping[str, int]) -> dict[str, Loss]:
     (seen,) = history(peer_id, values)
-    counted = totals(seen.servers.value or (), peer_id, {})
+    counted = totals(seen, peer_id, {})
     return {loss.kind: loss for loss in ledger(View(T0, seen, instance()), peer_id, counted)}
 
 

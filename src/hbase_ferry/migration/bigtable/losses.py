@@ -23,17 +23,15 @@ MEMORY = "cursor.losses"
 
 def remember(view: View, settings: Settings) -> tuple[Proof, ...]:
     """What of this view's counters has to be on disk; empty: nothing of weight changed, or nothing was read."""
-    servers = view.source.servers.current
-    known = _memory(view, settings.peer_id)
-    found = remembered(known, servers, settings.peer_id) if servers else None
-    if found is None or not found:
+    found = remembered(_memory(view, settings.peer_id), view.source, settings.peer_id)
+    if not found:
         return ()
     return (Proof(MEMORY, settings.peer_id, view.at, found, "the library's loss counters, as the servers show them"),)
 
 
 def counters_now(view: View, peer_id: str) -> dict[str, str]:
     """The loss counters of a peer as they stand, as the memory keeps them."""
-    return dict(remembered({}, view.source.servers.current or (), peer_id) or {})
+    return dict(remembered({}, view.source, peer_id) or {})
 
 
 def losses(ctx: BigtableContext, view: View) -> tuple[Loss, ...]:
@@ -73,10 +71,9 @@ def _memory(view: View, peer_id: str) -> Mapping[str, str]:
 def _ledger(
     ctx: BigtableContext, view: View, peer_id: str, memory: Mapping[str, str], sampled: Sampled
 ) -> tuple[Loss, ...]:
-    servers = view.source.servers.current or ()
     wishes = tuple(TableWish(t.name, t.families) for t in ctx.settings.tables)
-    counted = totals(servers, peer_id, memory)
-    return ledger(view, peer_id, counted, tables=wishes, sampled=sampled, gone=unseen(servers, memory))
+    counted = totals(view.source, peer_id, memory)
+    return ledger(view, peer_id, counted, tables=wishes, sampled=sampled, gone=unseen(view.source, memory))
 
 
 def _sampled(ctx: BigtableContext, view: View) -> Sampled:
