@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from hbase_ferry.insight.bigtable.ledger import Loss, Sampled, ledger, remembered, totals, unseen
 from hbase_ferry.insight.checks.base import TableWish
-from hbase_ferry.migration.bigtable.names import BigtableContext, copy_subject, dropped_from_history
+from hbase_ferry.migration.bigtable.names import BigtableContext, copy_subject, dropped_from_history, dry_peer
 from hbase_ferry.migration.bigtable.sample import SAMPLED
 from hbase_ferry.migration.compare.copying import copy_state
 from hbase_ferry.migration.core import Gate
@@ -19,14 +19,19 @@ from hbase_ferry.model.view import Proof, View
 
 MEMORY = "cursor.losses"
 """Kind of the proof that keeps what the counters showed; only the newest is kept."""
+BEGUN = "before-dry-run"
+"""Kind of the proof with which a dry run begins: the counters as `counters_now` gave them (`dryrun.AddDryRunPeer`)."""
 
 
 def remember(view: View, settings: Settings) -> tuple[Proof, ...]:
-    """What of this view's counters has to be on disk; empty: nothing of weight changed, or nothing was read."""
-    found = remembered(_memory(view, settings.peer_id), view.source, settings.peer_id)
-    if not found:
-        return ()
-    return (Proof(MEMORY, settings.peer_id, view.at, found, "the library's loss counters, as the servers show them"),)
+    """What of this view's counters has to be on disk, of the migration's peer and of its dry run's; empty: nothing of
+    weight changed, or nothing was read."""
+    dry = dry_peer(settings.peer_id)
+    known = _dry_memory(view, dry)
+    memories = {settings.peer_id: _memory(view, settings.peer_id)} | ({} if known is None else {dry: known})
+    found = {peer: remembered(memory, view.source, peer) for peer, memory in memories.items()}
+    note = "the library's loss counters, as the servers show them"
+    return tuple(Proof(MEMORY, peer, view.at, basis, note) for peer, basis in found.items() if basis)
 
 
 def counters_now(view: View, peer_id: str) -> dict[str, str]:
@@ -40,8 +45,9 @@ def losses(ctx: BigtableContext, view: View) -> tuple[Loss, ...]:
 
 
 def dry_run_losses(ctx: BigtableContext, view: View, before: Mapping[str, str]) -> tuple[Loss, ...]:
-    """What the dry-run peer counted since `before`."""
-    return _ledger(ctx, view, ctx.dry_peer_id, before, Sampled())
+    """What the dry-run peer counted since `before`, on servers that restarted or ended meanwhile too."""
+    memory = _dry_memory(view, ctx.dry_peer_id)
+    return _ledger(ctx, view, ctx.dry_peer_id, before if memory is None else memory, Sampled())
 
 
 def loss_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
@@ -66,6 +72,16 @@ def loss_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
 def _memory(view: View, peer_id: str) -> Mapping[str, str]:
     proof = view.proof(MEMORY, peer_id)
     return proof.basis if proof is not None else {}
+
+
+def _dry_memory(view: View, dry_peer_id: str) -> Mapping[str, str] | None:
+    """What is remembered of the newest dry run, from what its servers showed before it on; None: none was begun.
+
+    The proof that begins a dry run is a memory itself, and what was remembered of an earlier one stands before it.
+    """
+    kinds = (MEMORY, BEGUN)
+    ours = (p.basis for p in reversed(view.proofs) if p.kind in kinds and p.subject == dry_peer_id)
+    return next(ours, None)
 
 
 def _ledger(
