@@ -13,7 +13,7 @@ from hbase_ferry.migration.compare.copying import Copying, CopyState, copy_piece
 from hbase_ferry.migration.compare.pieces import CompareState, Comparison, compare_piece, compare_state
 from hbase_ferry.migration.core import Work
 from hbase_ferry.model.cluster import Family, Side
-from hbase_ferry.model.rows import RowPage
+from hbase_ferry.model.rows import RowPage, measured
 from hbase_ferry.model.view import Proof
 
 NOW = 1_750_000_000
@@ -68,19 +68,19 @@ class Shelf:
         self.scanned(start, stop)
         self.scans.append((start, stop, max_rows))
         most = max(1, self.cut(max_rows))
-        found, skipped, used, last = [], [], 0, b""
+        found, skipped, used, count, last = [], [], 0, 0, b""
         keys = [k for k in sorted(self.rows) if k.hex() >= start and (not stop or k.hex() < stop)]
         for key in keys:
-            if len(found) + len(skipped) >= most or used >= max_bytes:
+            if len(found) + len(skipped) >= most or measured(used, count) >= max_bytes:
                 break
             cells, size = self._cells(key, families, versions, values)
-            if size > 4 * max_bytes:
+            if measured(size, len(cells)) > 4 * max_bytes:
                 skipped.append(key.hex())
             elif cells:
                 found.append((key.hex(), cells))
-                used += size
+                used, count = used + size, count + len(cells)
             last = key
-        full = len(found) + len(skipped) >= most or used >= max_bytes
+        full = len(found) + len(skipped) >= most or measured(used, count) >= max_bytes
         following = last.hex() + "00" if full else None
         return self.made(RowPage(tuple(found), None if following == stop else following, used, tuple(skipped)))
 

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from google.cloud.bigtable_v2.types import ReadRowsResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.migration.shelves import NOW, Rows, Shelf, compared, copied, copy_of, job, journaled, plain, sides
 from tests.migration.test_compare import LIMIT, OLD, random_rows
 
+import hbase_ferry
+from hbase_ferry.cluster.bigtable.merging import RowMerger
 from hbase_ferry.cluster.simulator.clock import SteppingClock
+from hbase_ferry.cluster.simulator.embedded_bigtable import CUSTOMERS, embedded_bigtable
+from hbase_ferry.cluster.simulator.scanning import page_of
 from hbase_ferry.errors import Refused, Unreachable
 from hbase_ferry.migration.compare.copying import PAGE_BYTES, Copying, copy_piece, copy_state
 from hbase_ferry.migration.compare.repair import Repair
 from hbase_ferry.migration.sampling import CANARY
-from hbase_ferry.model.rows import Limits, RowPage
+from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.rows import CELL_BYTES, FREE_CELLS, Limits, RowPage, measured
 from hbase_ferry.model.view import Proof
 
 
@@ -81,6 +89,48 @@ def test_a_large_row_travels_alone_and_one_too_large_is_a_loss_with_its_key() ->
     assert (state.rows, state.skipped, state.skipped_keys) == (5, 1, (b"000004".hex(),))
     assert target.rows[b"000002"] == rows[b"000002"] and b"000004" not in target.rows
     assert notes[-1] == "orders: 5 rows, 8.6 MB copied, 1 row too large to be copied, to its end"
+
+
+def test_a_row_of_very_many_tiny_cells_is_too_large_for_an_answer_although_its_bytes_are_few() -> None:
+    rows = plain(3)
+    rows[b"000001"] = {("d", b"%06d" % n): {OLD: b""} for n in range(300_000)}
+    state = copied(copying(), Shelf("a", rows), Shelf("b", {}))
+    assert (state.rows, state.skipped_keys) == (2, (b"000001".hex(),))
+
+
+def test_a_page_ends_by_its_cells_where_their_bytes_are_few() -> None:
+    rows: Rows = {b"%04d" % n: {("d", b"%03d" % q): {OLD: b""} for q in range(500)} for n in range(100)}
+    source, pages = Shelf("a", rows), list[RowPage]()
+    source.made = lambda page: (pages.append(page), page)[1]
+    assert copied(copying(), source, Shelf("b", {})).rows == 100
+    assert max(len(page.rows) for page in pages) * 500 * CELL_BYTES < 1.2 * PAGE_BYTES
+    assert sum(page.bytes for page in pages) == 100 * 500 * 7, "what is told are keys and values alone"
+
+
+def test_the_client_of_an_instance_holds_no_row_of_very_many_tiny_cells() -> None:
+    merger, many = RowMerger(100_000), 5_000
+    head = {"row_key": b"k", "family_name": "d", "timestamp_micros": 1000}
+    rows = [
+        merger.take(ReadRowsResponse.CellChunk.pb(ReadRowsResponse.CellChunk(**head, qualifier=b"q", **end)))
+        for end in ({},) * (many - 1) + ({"commit_row": True},)
+    ]
+    assert rows[-1] == (b"k", None, 1 + many) and rows[:-1] == [None] * (many - 1)
+
+
+def test_a_simulated_cluster_s_page_ends_by_its_cells_where_their_bytes_are_few() -> None:
+    table = embedded_bigtable(7, SteppingClock(NOW)).clusters[Side.SOURCE].tables[CUSTOMERS]
+    asked = {"start": "", "stop": "", "families": [], "max_rows": 100_000, "values": "full"}
+    page: Any = page_of(table, {**asked, "max_bytes": 200_000})
+    cells = sum(len(row[1]) for row in page["rows"])
+    assert page["next"] is not None and page["bytes"] < 150_000 <= measured(page["bytes"], cells) < 210_000
+    page = page_of(table, {**asked, "max_bytes": 1, "max_rows": 3})
+    assert len(page["skipped"]) == 3 and not page["rows"], "what is skipped fills no page"
+
+
+def test_the_agent_counts_cells_as_the_others_do() -> None:
+    agent = (Path(hbase_ferry.__file__).parent / "cluster/agent.rb").read_text()
+    for name, number in (("CELL_BYTES", CELL_BYTES), ("FREE_CELLS", FREE_CELLS)):
+        assert re.findall(rf"^{name} = ([\d_]+)", agent, re.MULTILINE) == [f"{number:_}"]
 
 
 def test_what_is_above_the_target_s_limits_is_counted_and_the_rest_is_copied() -> None:

@@ -1134,19 +1134,22 @@ end
 
 # ------------------------------------------------------------------------------------------------ pages of rows
 SKIP = 4                        # a row above so many times max_bytes is only named
+CELL_BYTES = 64                 # what a cell costs an answer beside its qualifier and value, about
+FREE_CELLS = 1_024              # so many cost nothing: 64 KiB more harm no line, however little was asked for
 SCAN_SECONDS = 30.0             # a page that has rows ends after so long
 SCAN = jc(HB + 'client.Scan')
 KEY_VALUES = jc(HB + 'KeyValueUtil')
 
 # One page of whole rows, as JSON. Made for speed: a cell is asked for once, as the bytes of a KeyValue, and its parts
 # are cut out of their hex: lengths of key and value (4 + 4 bytes), of the row (2), row, length of the family (1),
-# family, qualifier, time (8), type (1), value. `size`: key, qualifiers and values, as the store holds them.
+# family, qualifier, time (8), type (1), value. `size`: key, qualifiers and values, as the store holds them; what is held
+# against max_bytes counts the cells as well, else a page of tiny cells is longer than a line of the wire may be.
 class RowPage
   attr_reader :row
 
   def initialize(max_rows, max_bytes, digest)
     @max_rows, @max_bytes, @digest = max_rows, max_bytes, digest
-    @rows, @skipped, @families, @bytes = [], [], {}, 0
+    @rows, @skipped, @families, @bytes, @count = [], [], {}, 0, 0
     @till = Time.now.to_f + SCAN_SECONDS
     @last = @row = nil
   end
@@ -1176,7 +1179,11 @@ class RowPage
   end
 
   def too_large?
-    @row && @size > SKIP * @max_bytes
+    @row && measured(@size, @cells.size) > SKIP * @max_bytes
+  end
+
+  def measured(size, cells)
+    size + CELL_BYTES * [cells - FREE_CELLS, 0].max
   end
 
   def close
@@ -1187,12 +1194,13 @@ class RowPage
     else
       @rows << "[\"#{key}\",[#{@cells.join(',')}]]"
       @bytes += @size
+      @count += @cells.size
     end
     @row = @cells = nil
   end
 
   def full?
-    @bytes >= @max_bytes || @rows.size + @skipped.size >= @max_rows || (@last && Time.now.to_f > @till)
+    measured(@bytes, @count) >= @max_bytes || @rows.size + @skipped.size >= @max_rows || (@last && Time.now.to_f > @till)
   end
 
   def behind

@@ -13,11 +13,24 @@ GREATEST_US = 9_223_372_036_854_775_000
 """The last whole millisecond that a 64-bit count of microseconds holds. HBase counts milliseconds and has later ones:
 what is kept in microseconds collapses them into this one."""
 
+CELL_BYTES = 64
+"""What a cell costs an answer beside its qualifier and value, about: its family, time, digest and brackets."""
+FREE_CELLS = 1_024
+"""So many cells of a row or a page cost nothing: 64 KiB more harm no answer, however little was asked for."""
+
 Cell: TypeAlias = tuple[str, str, int, str]
 """Family, qualifier in hex, time in microseconds, value: its bytes in hex, or their MD5 in hex where only digests
 were asked for. Cells of a row are sorted by family, qualifier and falling time."""
 Row: TypeAlias = tuple[str, tuple[Cell, ...]]
 """Row key in hex, and its cells."""
+
+
+def measured(size: int, cells: int) -> int:
+    """What is held against `max_bytes` of `rows.scan`, of a row or a page with `size` bytes of keys and values.
+
+    Keys and values alone would let a row of 900 000 empty cells become an answer ten times its size.
+    """
+    return size + CELL_BYTES * max(0, cells - FREE_CELLS)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from hbase_ferry.cluster.pages import ReadCell
+from hbase_ferry.model.rows import measured
 
 
 class RowMerger:
     """Puts rows together from the chunks of ReadRows (google.bigtable.v2.ReadRowsResponse.CellChunk).
 
-    A row that grows above `limit` is read on to its end without being held.
+    A row that grows above `limit`, its cells counted in (`model.rows.measured`), is read on to its end without being
+    held.
     """
 
     def __init__(self, limit: int) -> None:
@@ -22,7 +24,7 @@ class RowMerger:
         self._cells: list[ReadCell] = []
         self._parts: list[bytes] = []
         self._time = 0
-        self._size = 0
+        self._size = self._count = 0
 
     def take(self, chunk: Any) -> tuple[bytes, list[ReadCell] | None, int] | None:
         """Key, cells (None: too large) and size of the row that this chunk completes; None while it goes on."""
@@ -32,7 +34,7 @@ class RowMerger:
         if not self._parts:
             self._begin(chunk)
         self._size += len(chunk.value)
-        kept = self._size <= self._limit
+        kept = measured(self._size, self._count) <= self._limit
         self._parts.append(chunk.value if kept else b"")
         if not kept:
             self._cells = []
@@ -58,3 +60,4 @@ class RowMerger:
             self._qualifier = chunk.qualifier.value
         self._time = chunk.timestamp_micros
         self._size += len(self._qualifier)
+        self._count += 1

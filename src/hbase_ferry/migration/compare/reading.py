@@ -21,8 +21,8 @@ from hbase_ferry.model.rows import Cell, RowPage
 
 PAGE_ROWS = 1_000
 PAGE_BYTES = 2_000_000
-"""Of keys and values, as the store holds them: a page of the smallest cells still fits one line of the wire. A row
-above four times that is only named."""
+"""Of keys and values, and of what very many cells cost beside them (`model.rows.measured`): the answer fits one line of
+the wire. A row above four times that is only named."""
 ROW_BYTES = 4_000_000
 """The same where one row is asked for alone: above four times that it is neither compared nor copied."""
 
