@@ -301,3 +301,24 @@ def test_what_the_sample_and_the_copy_found_is_in_the_ledger_with_its_tables() -
     assert "2 rows too large in orders; 1 cell above 100 MB (qualifier: 16.0 KB) in orders" in found["too-large"].text
     assert found["reverse-timestamps"].count == 7 and found["reverse-timestamps"].closes
     assert "3 rows, cells or keys of other" in found["backfill-dropped"].text
+
+
+def test_a_queue_in_the_load_and_an_empty_bean_are_no_server_without_losses() -> None:
+    found = entries(look(0, page(0, {}), page(0, metrics(), server=RS2)))
+    assert found["unread"].of == (RS1,)
+    assert "unread" not in entries(look(0, page(0, {}), page(0, metrics(), server=RS2), queues=[queue(RS2)]))
+
+
+def test_a_page_that_failed_closes_the_gate_where_the_cluster_does_not_say_who_lives() -> None:
+    half = look(0, page(0, metrics()), page(0, server=RS2, error="connection refused"), queues=[queue(RS1)])
+    found = entries(dataclasses.replace(half, identity=Observed(half.identity.value, T0, "late")))
+    assert found["unread"].of == (RS2,) and "connection refused" in found["unread"].text
+    held = look(0, page(0, metrics()), queues=[queue(RS1), queue(RS2)])
+    assert entries(dataclasses.replace(held, identity=Observed(None, None, "late")))["unread"].of == (RS2,)
+
+
+def test_a_retried_batch_and_a_server_not_read_leave_no_bound_in_either_direction() -> None:
+    values = metrics(tried=60_000, read=30, bigtableDroppedIncompatibleMutations=6_000)
+    loss = entries(look(0, page(0, values), page(0, server=RS2, error="refused")))["dropped"]
+    assert loss.text.startswith("about 6 000 counted mutations") and "attempts count again" in loss.text
+    assert not loss.at_least and not loss.at_most

@@ -2,7 +2,8 @@
 
 Invariant: an entry's gate carries the number, so accepting 3 losses does not accept 5; counters that cannot be read are
 an entry of their own, never no loss. The library counts every attempt, so retries and replays (each disable and enable)
-inflate the counters: never fewer losses than happened while every server was read, and the text says when more.
+inflate the counters: never fewer losses than happened while every server was read, and the text says when more, or
+that the number bounds nothing because a batch was retried and a server not read.
 Called by the cutover's gate, by `TargetKind.remember` (totals outlive servers and this process) and the front ends.
 """
 
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from hbase_ferry.insight.bigtable import library
-from hbase_ferry.insight.bigtable.counters import REGION_SERVER, Counters, counters, of_peer, repeats
+from hbase_ferry.insight.bigtable.counters import REGION_SERVER, Counters, counters, of_peer, repeats, unread
 from hbase_ferry.insight.bigtable.memory import remembered, totals, unseen
 from hbase_ferry.insight.bigtable.pages import read, switch, unread_reason
 from hbase_ferry.insight.checks.base import TableWish
@@ -51,11 +52,11 @@ class Loss:
     kind: Kind
     count: int
     at_least: bool
-    "more may be lost than counted: a server could not be read, or was gone before its last value was seen"
+    "more may be lost than counted, and not fewer: a server could not be read, or ended before its last value was seen"
     text: str
     remedy: str
     at_most: bool = False
-    "fewer may be lost than counted: attempts were counted"
+    "fewer may be lost than counted, and not more: attempts were counted"
     of: tuple[str, ...] = ()
     "the servers it speaks of, where the number alone would be true of others too"
 
@@ -123,11 +124,12 @@ def _of_peer(view: View, peer_id: str) -> tuple[TableWish, ...]:
 
 
 def _counted(view: View, peer_id: str, recorded: Mapping[str, int], gone: Sequence[str]) -> Iterator[Loss]:
-    servers, identity = view.source.servers.current, view.source.identity.current
+    servers = view.source.servers.current or ()
     shown = _showing(view, peer_id)
-    blind = sorted(set(identity.servers) - shown) if identity else []
+    blind = sorted(_asked(view, peer_id) - shown)
     if blind or not shown:
-        why = view.source.servers.error or next((unread_reason(f) for f in servers or () if f.error), "not shown yet")
+        failed = next((unread_reason(facts) for facts in servers if facts.error), "not shown yet")
+        why = view.source.servers.error or failed
         yield Loss(
             "unread",
             max(1, len(blind)),
@@ -148,7 +150,7 @@ def _counted(view: View, peer_id: str, recorded: Mapping[str, int], gone: Sequen
             of=tuple(gone),
         )
     more = bool(blind or gone or not shown)
-    retried = attempted(counters(servers or ()), peer_id)
+    retried = attempted(counters(servers), peer_id)
     dropped = recorded.get(library.DROPPED, 0)
     yield from _counter("dropped", dropped, more, retried)
     yield from _counter("timestamp-overflow", recorded.get(library.OVERFLOW, 0), more, retried)
@@ -157,14 +159,25 @@ def _counted(view: View, peer_id: str, recorded: Mapping[str, int], gone: Sequen
     yield from _counter("future-puts", recorded.get(library.FUTURE_PUTS, 0), more, retried)
 
 
+def _asked(view: View, peer_id: str) -> set[str]:
+    """Region servers whose counters have to be seen: those that live, or where that is not seen those that hold a
+    queue, and each whose page was asked for and failed."""
+    identity = view.source.identity.current
+    failed = {facts.server for facts in unread(view.source.servers.current or ())}
+    held = (queue.server for queue in view.source.queues(peer_id))
+    return failed.union(identity.servers if identity is not None else held)
+
+
 def _showing(view: View, peer_id: str) -> set[str]:
-    """Region servers whose pages were read, without those that show HBase's own values of the peer's queue and none of
-    the library's: below HBase 1.4 it counts nothing there (JBH#3596)."""
-    found = counters(view.source.servers.current or ())
+    """Region servers whose pages were read, without those that hold a queue of the peer, by the load or by their own
+    bean, and show no counters of the library: below HBase 1.4 it counts nothing there (JBH#3596), and an endpoint that
+    has not started has none."""
+    pages = view.source.servers.current or ()
+    found = counters(pages)
     counting = {key.server for key in found if key.name == library.DROPPED}
     queued = {key.server for key in found if key.peer == peer_id and key.name == library.LOG_QUEUE}
-    pages = {facts.server for facts in read(view.source.servers.current or ()) if facts.role == REGION_SERVER}
-    return pages - (queued - counting)
+    queued.update(queue.server for queue in view.source.queues(peer_id))
+    return {facts.server for facts in read(pages) if facts.role == REGION_SERVER} - (queued - counting)
 
 
 def attempted(found: Counters, peer_id: str) -> bool:
@@ -199,9 +212,15 @@ def _counter(kind: Kind, number: int, more: bool, retried: bool) -> Iterator[Los
         return
     text, remedy = _SAY[kind]
     noun = "put" if kind in ("timestamp-overflow", "future-puts") else "mutation"
-    bound = f"{'at least ' if more else ''}{'at most ' if retried and not more else ''}{plural(number, noun)}"
+    bound = {
+        (False, False): plural(number, noun),
+        (True, False): f"at least {plural(number, noun)}",
+        (False, True): f"at most {plural(number, noun)}",
+        (True, True): f"about {plural(number, f'counted {noun}')}",
+    }[more, retried]
     hint = " (attempts count again while a batch is retried)" if retried else ""
-    yield Loss(kind, number, more, text.format(n=bound) + hint, remedy, retried)
+    at_least, at_most = more and not retried, retried and not more
+    yield Loss(kind, number, at_least, text.format(n=bound) + hint, remedy, at_most)
 
 
 def _named(view: View, wishes: Sequence[TableWish]) -> Iterator[Loss]:
