@@ -44,7 +44,7 @@ class SampleRows(FerryStep):
             return None
         begun = view.proof(CURSOR, self.lane)
         found = {key: int(begun.basis[key]) if begun else 0 for key in _NUMBERS}
-        left = [key for key in _spread(writes) if begun is None or key > begun.basis["after"]]
+        left = [region for region in _spread(writes) if begun is None or region[0] > begun.basis["after"]]
         piece, last = left[:REGIONS_A_PIECE], len(left) <= REGIONS_A_PIECE
         families = list(self.ctx.table(self.lane).families)
         return Work(
@@ -54,27 +54,28 @@ class SampleRows(FerryStep):
 
     def says(self, view: View) -> tuple[str, ...]:
         return (
-            f"scan '{self.lane}', {{STARTROW => <region start>, LIMIT => {ROWS_A_REGION}, VERSIONS => 2147483647}} "
+            f"scan '{self.lane}', {{STARTROW => <region start>, STOPROW => <the next one's>, LIMIT => {ROWS_A_REGION}, "
+            f"VERSIONS => 2147483647}} "
             f"for up to {MAX_REGIONS} regions",
         )
 
     def _read(
         self,
         clusters: Mapping[Side, Caller],
-        starts: list[str],
+        regions: list[tuple[str, str]],
         families: list[str],
         before: Mapping[str, int],
         last: bool,
     ) -> Proof:
         found = dict(before)
-        for start in starts:
+        for start, stop in regions:
             page = clusters[Side.SOURCE].call(
                 "rows.scan",
                 {
                     "table": self.lane,
                     "families": list(families),
                     "start": start,
-                    "stop": "",
+                    "stop": stop,
                     "max_rows": ROWS_A_REGION,
                     "max_bytes": PAGE_BYTES,
                     "versions": 0,
@@ -88,7 +89,7 @@ class SampleRows(FerryStep):
         numbers = {key: str(n) for key, n in found.items()}
         if last:
             return Proof(SAMPLED, self.lane, 0.0, numbers, text)
-        return Proof(CURSOR, self.lane, 0.0, {**numbers, "after": starts[-1]}, f"{text}; further regions follow")
+        return Proof(CURSOR, self.lane, 0.0, {**numbers, "after": regions[-1][0]}, f"{text}; further regions follow")
 
     def partly_done(self, view: View) -> bool:
         return view.proof(CURSOR, self.lane) is not None and view.proof(SAMPLED, self.lane) is None
@@ -105,12 +106,16 @@ class SampleRows(FerryStep):
         return Progress(int(proof.basis["rows"]), None, "rows", proof.note) if proof else None
 
 
-def _spread(writes: TableWrites) -> list[str]:
-    """First keys, in hex and in order, of the regions that are looked into."""
+def _spread(writes: TableWrites) -> list[tuple[str, str]]:
+    """Of the regions that are looked into, in order, the first key and that of the region after it, in hex.
+
+    A scan that ran on into the next region would count its rows again there.
+    """
     starts = sorted({region.start_hex for region in writes.regions})
-    if len(starts) <= MAX_REGIONS:
-        return starts
-    return [starts[n * len(starts) // MAX_REGIONS] for n in range(MAX_REGIONS)]
+    regions = list(zip(starts, [*starts[1:], ""], strict=True))
+    if len(regions) <= MAX_REGIONS:
+        return regions
+    return [regions[n * len(regions) // MAX_REGIONS] for n in range(MAX_REGIONS)]
 
 
 def _count(page: RowPage, found: dict[str, int]) -> None:
