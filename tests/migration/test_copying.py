@@ -12,6 +12,7 @@ import pytest
 from google.cloud.bigtable_v2.types import ReadRowsResponse
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.migration.embedded import bigtable_settings
 from tests.migration.shelves import NOW, Rows, Shelf, compared, copied, copy_of, job, journaled, plain, sides
 from tests.migration.test_compare import LIMIT, OLD, random_rows
 
@@ -21,12 +22,15 @@ from hbase_ferry.cluster.simulator.clock import SteppingClock
 from hbase_ferry.cluster.simulator.embedded_bigtable import CUSTOMERS, embedded_bigtable
 from hbase_ferry.cluster.simulator.scanning import page_of
 from hbase_ferry.errors import Refused, Unreachable
+from hbase_ferry.migration.bigtable.losses import losses
+from hbase_ferry.migration.bigtable.names import BigtableContext, copy_subject
+from hbase_ferry.migration.bigtable.sample import SAMPLED
 from hbase_ferry.migration.compare.copying import PAGE_BYTES, Copying, copy_piece, copy_state
 from hbase_ferry.migration.compare.repair import Repair
 from hbase_ferry.migration.sampling import CANARY
-from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.rows import CELL_BYTES, FREE_CELLS, Limits, RowPage, measured
-from hbase_ferry.model.view import Proof
+from hbase_ferry.model.view import Proof, View
 
 
 def copying(**changes: Any) -> Copying:
@@ -146,9 +150,24 @@ def test_what_is_above_the_target_s_limits_is_counted_and_the_rest_is_copied() -
     assert target.rows.keys() == {bytes(5), b"000000", b"000001"} and ("d", b"v") not in target.rows[b"000001"]
     assert notes[-1].endswith("4 cells too large for the target, to its end")
 
-    state = copied(copying(limits=Limits(key=5)), Shelf("a", rows), target := Shelf("b", {}))
-    assert (state.rows, state.skipped, state.refused) == (1, 3, 0)
+    what = copying(limits=Limits(key=5))
+    state = copied(what, Shelf("a", rows), target := Shelf("b", {}), lambda work, proof: notes.append(proof.note))
+    assert (state.rows, state.skipped, state.long_keys, state.refused) == (1, 0, 3, 0)
+    assert notes[-1].endswith("3 rows with a key too long for the target, to its end")
     assert state.skipped_keys[0] == b"000000".hex() and target.rows.keys() == {bytes(5)}
+
+
+def test_a_row_with_a_key_too_long_is_one_loss_whether_the_sample_saw_it_or_the_copy() -> None:
+    settings = bigtable_settings()
+    ctx = BigtableContext(settings, "00c0de", SteppingClock(NOW))
+    view = View(1.0, ClusterView(Side.SOURCE, "a"), ClusterView(Side.TARGET, "b"))
+    what = replace(copying(limits=Limits(key=5)), subject=copy_subject(ctx, view, CUSTOMERS))
+    rows, proofs = {**plain(5), b"short": plain(1)[b"000000"]}, list[Proof]()
+    copied(what, Shelf("a", rows), Shelf("b", {}), lambda work, proof: proofs.append(journaled(proof)))
+    saw = Proof(SAMPLED, CUSTOMERS, 1.0, {"long_keys": "3", "skipped_rows": "0"}, "")
+    for seen, most in ((proofs, 5), ([*proofs, saw], 5), ([saw], 3)):
+        found = [loss for loss in losses(ctx, replace(view, proofs=tuple(seen))) if CUSTOMERS in loss.text]
+        assert [(loss.count, "key" in loss.text) for loss in found] == [(most, True)], found
 
 
 def test_a_copy_recorded_without_a_number_goes_on() -> None:

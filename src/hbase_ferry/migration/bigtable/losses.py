@@ -103,7 +103,7 @@ def _sampled(ctx: BigtableContext, view: View) -> Sampled:
     return Sampled(
         skipped_rows={n: max(of("skipped_rows", n), copies[n].skipped) for n in names},
         large_cells={n: max(of("large_cells", n), copies[n].refused) for n in names},
-        long_keys={n: of("long_keys", n) for n in names},
+        long_keys={n: max(of("long_keys", n), copies[n].long_keys) for n in names},
         reverse_timestamps={n: max(of("reverse_timestamps", n), copies[n].clamped) for n in names},
         backfill_dropped={n: dropped_from_history(view, n) for n in names},
     )

@@ -55,8 +55,7 @@ class SampleRows(FerryStep):
     def says(self, view: View) -> tuple[str, ...]:
         return (
             f"scan '{self.lane}', {{STARTROW => <region start>, STOPROW => <the next one's>, LIMIT => {ROWS_A_REGION}, "
-            f"VERSIONS => 2147483647}} "
-            f"for up to {MAX_REGIONS} regions",
+            f"VERSIONS => 2147483647}} for up to {MAX_REGIONS} regions",
         )
 
     def _read(

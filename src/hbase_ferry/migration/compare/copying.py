@@ -48,7 +48,7 @@ class Copying:
 
 @dataclass(frozen=True)
 class CopyState:
-    """Where a copy stands. `skipped` rows, `refused` and `merged` cells are losses."""
+    """Where a copy stands. `skipped` rows, those with `long_keys`, `refused` and `merged` cells are losses."""
 
     next: str | None = ""
     "first key, in hex, that was not copied yet; None: all are"
@@ -57,15 +57,17 @@ class CopyState:
     bytes: int = 0
     "of keys and values"
     skipped: int = 0
-    "rows too large for one answer, or with a key the target does not take: not copied"
+    "rows too large for one answer: not copied"
     skipped_keys: tuple[str, ...] = ()
-    "in hex, the first EXAMPLES of them"
+    "of rows that were not copied, also of those with `long_keys`: in hex, the first EXAMPLES of them"
     refused: int = 0
     "cells of other rows with a qualifier or value larger than the target takes: not copied"
     clamped: int = 0
     "cells whose time the target cannot hold: written with the greatest it can"
     merged: int = 0
     "of those, the ones that a newer version of the same column took the place of"
+    long_keys: int = 0
+    "other rows, with a key longer than the target takes: not copied"
 
     @property
     def begun(self) -> bool:
@@ -76,7 +78,7 @@ class CopyState:
         return self.next is None
 
 
-_NUMBERS = ("rows", "cells", "bytes", "skipped", "refused", "clamped", "merged")
+_NUMBERS = ("rows", "cells", "bytes", "skipped", "refused", "clamped", "merged", "long_keys")
 
 
 def copy_state(proofs: Sequence[Proof], subject: str) -> CopyState:
@@ -117,13 +119,13 @@ def _one_row(job: Copying, state: CopyState, sides: Mapping[Side, Caller], key: 
     """A row too large for a page among others."""
     cells = row_of(sides[Side.SOURCE], Reading(job.table, job.families, values="full"), key)
     if cells is None:
-        return _skipping(state, [key])
+        return replace(state, skipped=state.skipped + 1, skipped_keys=_examples(state, [key]))
     size_of_it = (len(key) + sum(len(cell[1]) + len(cell[3]) for cell in cells)) // 2
     return _one_page(job, state, sides[Side.TARGET], RowPage(((key, cells),) if cells else (), None, size_of_it))
 
 
-def _skipping(state: CopyState, keys: Sequence[str]) -> CopyState:
-    return replace(state, skipped=state.skipped + len(keys), skipped_keys=(*state.skipped_keys, *keys)[:EXAMPLES])
+def _examples(state: CopyState, keys: Sequence[str]) -> tuple[str, ...]:
+    return (*state.skipped_keys, *keys)[:EXAMPLES]
 
 
 def _one_page(job: Copying, state: CopyState, target: Caller, page: RowPage) -> CopyState:
@@ -132,13 +134,15 @@ def _one_page(job: Copying, state: CopyState, target: Caller, page: RowPage) -> 
     rows = [fitted(row) for row in taken if row[1]]
     if rows:
         write_rows(target, job.table, [row for row, _, _ in rows])
-    state = _skipping(state, [key for key, _ in read if _above(key, job.limits.key)])
+    long = [key for key, _ in read if _above(key, job.limits.key)]
     kept, offered = sum(len(cells) for _, cells in taken), {key: len(cells) for key, cells in read}
     return replace(
         state,
         rows=state.rows + len(rows),
         cells=state.cells + sum(len(cells) for (_, cells), _, _ in rows),
         bytes=state.bytes + page.bytes,
+        skipped_keys=_examples(state, long),
+        long_keys=state.long_keys + len(long),
         refused=state.refused + sum(offered[key] for key, _ in taken) - kept,
         clamped=state.clamped + sum(clamped for _, clamped, _ in rows),
         merged=state.merged + sum(merged for _, _, merged in rows),
@@ -187,6 +191,7 @@ def _proof(job: Copying, state: CopyState) -> Proof:
 def _note(job: Copying, state: CopyState) -> str:
     parts = [f"{job.table}: {plural(state.rows, 'row')}, {size(state.bytes)} copied"]
     parts += [f"{plural(state.skipped, 'row')} too large to be copied"] if state.skipped else []
+    parts += [f"{plural(state.long_keys, 'row')} with a key too long for the target"] if state.long_keys else []
     parts += [f"{plural(state.refused, 'cell')} too large for the target"] if state.refused else []
     parts += [f"{plural(state.clamped, 'cell')} later than the target can hold"] if state.clamped else []
     parts.append("to its end" if state.next is None else f"up to {place(state.next)}")
