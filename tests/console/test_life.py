@@ -88,6 +88,26 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
         assert exit_code(pid, descriptor) == life.INTERRUPTED
 
 
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_a_signal_ends_it_behind_a_terminal_that_takes_nothing_more(number: signal.Signals) -> None:
+    with running() as (pid, descriptor):
+        for _ in range(200):  # each opens or closes the help page, and nobody reads what is drawn
+            if not select.select([], [descriptor], [], 0.5)[1]:
+                break
+            os.write(descriptor, b"?")
+            time.sleep(0.02)
+        time.sleep(1)
+        os.kill(pid, number)
+        assert exit_code(pid, None) == life.INTERRUPTED
+
+
+def test_without_a_terminal_it_says_so_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    with open(os.devnull) as nowhere:
+        monkeypatch.setattr(sys, "__stdin__", nowhere)
+        with pytest.raises(ConfigError, match="standard input or error is no terminal"):
+            life.check_streams()
+
+
 def test_a_lost_terminal_ends_it_even_where_sighup_is_ignored() -> None:
     ignored = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
     unhandled = "import hbase_ferry.console.life as life; life.on_signals = lambda *_: None"

@@ -270,6 +270,7 @@ class Console(Operated):
 def run(ferry: Ferry, *, theme: str | None = None, ascii_only: bool = False, mouse: bool = True) -> int:
     """Shows the console until the operator leaves. Returns the exit code. Raises ConfigError for theme and terminal."""
     life.check_terminal(os.environ)
+    life.check_streams()
     plain = life.wants_plain(os.environ)
     palette = themes.load(theme or (themes.PLAIN if plain else themes.DEFAULT))
     mailbox = Mailbox()

@@ -16,6 +16,8 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, MutableMapping
+from types import FrameType
+from typing import TextIO
 
 from hbase_ferry.errors import ConfigError, Problem
 
@@ -25,15 +27,17 @@ INTERRUPTED = 130
 
 
 def on_signals(loop: asyncio.AbstractEventLoop, leave: Callable[[int], None]) -> None:
-    """SIGHUP and SIGTERM call `leave(exit code)` on the loop; a hard end follows should the loop be stuck."""
+    """SIGHUP and SIGTERM call `leave(exit code)` on the loop; a hard end follows should the loop be stuck, as it is
+    behind a terminal that takes nothing more: so the handler is the interpreter's, not the loop's."""
+
+    def received(_number: int, _frame: FrameType | None) -> None:
+        hard_end(INTERRUPTED)
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(leave, INTERRUPTED)
+
     for number in (signal.SIGHUP, signal.SIGTERM):
-        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-            loop.add_signal_handler(number, _leave, leave, INTERRUPTED)
-
-
-def _leave(leave: Callable[[int], None], code: int) -> None:
-    hard_end(code)
-    leave(code)
+        with contextlib.suppress(ValueError):
+            signal.signal(number, received)
 
 
 def hard_end(code: int, after: float = GRACE_SECONDS) -> None:
@@ -85,6 +89,20 @@ def check_terminal(environ: MutableMapping[str, str]) -> None:
     if term.startswith("screen") and "STY" in environ:
         environ.pop("COLORTERM", None)
     environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+
+
+def check_streams() -> None:
+    """Refuses to draw where no terminal is. Raises ConfigError."""
+    if not (_is_terminal(sys.__stdin__) and _is_terminal(sys.__stderr__)):
+        raise ConfigError([Problem("terminal", 0, "", "standard input or error is no terminal, so that the console "
+                                                      "cannot be shown; use `hbase-ferry status`")])  # fmt: skip
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and os.isatty(stream.fileno())
+    except (OSError, ValueError):
+        return False
 
 
 def wants_plain(environ: Mapping[str, str]) -> bool:

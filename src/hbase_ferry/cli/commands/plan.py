@@ -8,7 +8,7 @@ from typing import Any
 from hbase_ferry.cli.exits import ExitCode
 from hbase_ferry.cli.output import Output
 from hbase_ferry.cli.session import first_look, not_seen, opened
-from hbase_ferry.migration.core import Effect, Gate, Plan, StepStatus
+from hbase_ferry.migration.core import Effect, Gate, Plan, StepState, StepStatus
 from hbase_ferry.migration.settings import Settings
 from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.view import View
@@ -52,7 +52,8 @@ def _lines(number: int, status: StepStatus, view: View) -> list[str]:
     step = status.step
     lines = [f"{number:>2}  {step.id}  [{status.state.value}]  {step.title}", f"    why      {step.why}",
              f"    risk     {step.risk.value}"]  # fmt: skip
-    lines += [f"    runs     {_where(effect, view)}" for effect in step.effects(view)]
+    later = status.state is StepState.LATER
+    lines += [f"    runs     {_where(effect, view, later)}" for effect in step.effects(view)]
     lines += [f"    itself   {text}" for text in step.says(view)]
     lines += [] if len(lines) > 3 else ["    runs     nothing: it only looks"]
     lines += [f"    gate     {_gate(gate)}" for gate in step.gates(view)]
@@ -63,9 +64,10 @@ def _lines(number: int, status: StepStatus, view: View) -> list[str]:
     return lines
 
 
-def _where(effect: Effect, view: View) -> str:
+def _where(effect: Effect, view: View, later: bool) -> str:
+    """`later`: an effect that is there before its step's turn, such as no peer before one is added, was not done."""
     action = effect.action
-    done = {True: "  (done)", False: "", None: ""}[effect.done]
+    done = "  (done)" if effect.done and not later else ""
     lacks = f"  (still lacks {', '.join(action.unknown)})" if action.unknown else ""
     return f"{view.side(action.side).name}: {action.command}{done}{lacks}"
 
