@@ -15,12 +15,13 @@ from hbase_ferry.cluster.simulator.embedded_bigtable import CUSTOMERS
 from hbase_ferry.migration.bigtable.repairs import cbt_delete
 from hbase_ferry.migration.bigtable.verify import CellVerify
 from hbase_ferry.migration.compare.pieces import CompareState
-from hbase_ferry.migration.compare.report import get_command, moment, report
+from hbase_ferry.migration.compare.report import REPAIR, get_command, moment, report
 from hbase_ferry.migration.compare.result import EXAMPLES, Example, RangeResult, pack, unpack
 from hbase_ferry.migration.core import Step
 from hbase_ferry.migration.sampling import Fault
 from hbase_ferry.migration.targets import build_plan
 from hbase_ferry.model.cluster import ClusterView, Observed, Side, Table
+from hbase_ferry.model.rows import Limits
 from hbase_ferry.model.view import Proof, View
 
 
@@ -70,6 +71,15 @@ def test_the_report_names_each_class_with_keys_times_and_repair() -> None:
         "  row'\\xFF6",
         "3 cells on one side only that the source's retention lets go: no difference",
     )
+
+
+def test_what_the_target_cannot_hold_has_no_repair() -> None:
+    rows: Rows = {b"a": {("d", b"q" * 11): {OLD: b"v"}}, b"long": {("d", b"q"): {OLD: b"v"}}}
+    alone = report("orders", compared(job(), Shelf("a", rows), Shelf("b", {})), limits=Limits(3, 10, 0))
+    assert alone[-1] == "  2 of these have a key or qualifier longer than the target takes: no repair, accept them"
+    rows[b"b"] = {("d", b"q"): {OLD: b"v"}}
+    lines = report("orders", compared(job(), Shelf("a", rows), Shelf("b", {})), limits=Limits(3, 10, 0))
+    assert lines[-3:-1] == (alone[-1], "  repair: " + REPAIR[Fault.MISSING]) and "get 'orders', \"b\"" in lines[-1]
 
 
 def test_a_clean_comparison_is_one_line() -> None:

@@ -245,3 +245,20 @@ def test_a_repair_of_a_row_too_large_for_an_answer_is_refused() -> None:
     source = Shelf("prod", {b"k": {("d", b"q"): {OLD: bytes(33_000_000)}}})
     with pytest.raises(Refused, match="row k of orders is too large"):
         Repair("orders").row(sides(source, Shelf("instance", {})), b"k".hex())
+
+
+def test_a_repair_leaves_out_what_the_target_does_not_take_as_the_copy_did() -> None:
+    rows: Rows = {b"k": {("d", b"q"): {OLD: b"v"}, ("d", bytes(11)): {OLD: b"v"}, ("d", b"v"): {OLD: bytes(21)}}}
+    source, target = Shelf("prod", rows), Shelf("instance", {})
+    said = Repair("orders", limits=Limits(10, 10, 20)).row(sides(source, target), b"k".hex())
+    assert said == "wrote 1 cell of row k of orders to instance; 2 cells larger than it takes left out"
+    assert target.rows == {b"k": {("d", b"q"): {OLD: b"v"}}}
+
+
+def test_a_repair_of_which_the_target_takes_nothing_is_refused() -> None:
+    rows: Rows = {b"long key": {("d", b"q"): {OLD: b"v"}}, b"k": {("d", bytes(11)): {OLD: b"v"}}}
+    source, target = Shelf("prod", rows), Shelf("instance", {})
+    for key in rows:
+        with pytest.raises(Refused, match=f"instance can hold nothing of row {key.decode()} of orders"):
+            Repair("orders", limits=Limits(5, 10, 20)).row(sides(source, target), key.hex())
+    assert not target.writes

@@ -41,6 +41,22 @@ class Limits:
     qualifier: int = 0
     value: int = 0
 
+    def takes_key(self, key: str) -> bool:
+        """Whether a row may have this key (hex)."""
+        return _within(key, self.key)
+
+    def takes_qualifier(self, qualifier: str) -> bool:
+        """Whether a cell may have this qualifier (hex)."""
+        return _within(qualifier, self.qualifier)
+
+    def takes(self, cell: Cell) -> bool:
+        """Whether the cell, read with its whole value, may be written."""
+        return self.takes_qualifier(cell[1]) and _within(cell[3], self.value)
+
+
+def _within(digits: str, limit: int) -> bool:
+    return not limit or len(digits) <= 2 * limit
+
 
 @dataclass(frozen=True)
 class RowPage:

@@ -20,6 +20,7 @@ from hbase_ferry.migration.context import hash_directory
 from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.migration.steps.catchup import drained_gate
+from hbase_ferry.model.bigtable.names import LIMITS
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.view import View
 
@@ -108,7 +109,7 @@ class CellVerify(InstanceVerify):
     def report(self, state: CompareState) -> tuple[str, ...]:
         """What was found, with keys and the repair of each class."""
         own = self.ctx.bigtable
-        return report(self.lane, state, cbt_delete(own.project, own.instance, self.lane))
+        return report(self.lane, state, cbt_delete(own.project, own.instance, self.lane), LIMITS)
 
     def waiting_for(self, view: View) -> str | None:
         state = self.state(view)

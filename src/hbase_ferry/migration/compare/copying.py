@@ -130,11 +130,11 @@ def _examples(state: CopyState, keys: Sequence[str]) -> tuple[str, ...]:
 
 def _one_page(job: Copying, state: CopyState, target: Caller, page: RowPage) -> CopyState:
     read = [row for row in page.rows if not is_canary(row[0])]
-    taken = [(key, taken_of(job.limits, cells)) for key, cells in read if not _above(key, job.limits.key)]
+    taken = [(key, taken_of(job.limits, cells)) for key, cells in read if job.limits.takes_key(key)]
     rows = [fitted(row) for row in taken if row[1]]
     if rows:
         write_rows(target, job.table, [row for row, _, _ in rows])
-    long = [key for key, _ in read if _above(key, job.limits.key)]
+    long = [key for key, _ in read if not job.limits.takes_key(key)]
     kept, offered = sum(len(cells) for _, cells in taken), {key: len(cells) for key, cells in read}
     return replace(
         state,
@@ -151,11 +151,7 @@ def _one_page(job: Copying, state: CopyState, target: Caller, page: RowPage) -> 
 
 def taken_of(limits: Limits, cells: Sequence[Cell]) -> tuple[Cell, ...]:
     """Of a row's cells those that are not above the limits."""
-    return tuple(c for c in cells if not (_above(c[1], limits.qualifier) or _above(c[3], limits.value)))
-
-
-def _above(digits: str, limit: int) -> bool:
-    return bool(limit) and len(digits) > 2 * limit
+    return tuple(cell for cell in cells if limits.takes(cell))
 
 
 def write_rows(target: Caller, table: str, rows: Sequence[Row]) -> None:

@@ -14,6 +14,7 @@ from hbase_ferry.migration.commands import ruby
 from hbase_ferry.migration.compare.pieces import CompareState
 from hbase_ferry.migration.compare.result import Example
 from hbase_ferry.migration.sampling import Fault, shown
+from hbase_ferry.model.rows import Limits
 
 MEANING: Mapping[Fault, str] = {
     Fault.MISSING: "on the source, not on the target",
@@ -32,18 +33,23 @@ CLAMPED = (
     "one is left; no repair: accept it, or let the application write other timestamps"
 )
 
+NO_LIMITS = Limits()
+TOO_LONG = "of these have a key or qualifier longer than the target takes: no repair, accept them"
+
 Delete = Callable[[Example], str]
 """The command that deletes the example's column on the target."""
 
 
-def report(table: str, state: CompareState, delete: Delete | None = None) -> tuple[str, ...]:
-    """The whole report, one line each."""
+def report(
+    table: str, state: CompareState, delete: Delete | None = None, limits: Limits = NO_LIMITS
+) -> tuple[str, ...]:
+    """The whole report, one line each. `limits`: of the target; nothing above them can be written to it."""
     found = state.result
     lines = [_summary(table, state)]
     if state.broken_off:
         lines.append(f"broken off after {plural(found.different, 'row')} that differ: {table} needs its history anew")
     for fault in Fault:
-        lines += _of_class(table, fault, state, delete)
+        lines += _of_class(table, fault, state, delete, limits)
     if found.clamped:
         lines.append(f"{plural(found.clamped, 'cell')} of these {CLAMPED}")
     lines += _keys("pending, a write was under way: compare again", state.pending, _pending_keys(state))
@@ -87,7 +93,7 @@ def _summary(table: str, state: CompareState) -> str:
     )
 
 
-def _of_class(table: str, fault: Fault, state: CompareState, delete: Delete | None) -> list[str]:
+def _of_class(table: str, fault: Fault, state: CompareState, delete: Delete | None, limits: Limits) -> list[str]:
     number = state.result.faults.get(fault, 0)
     if not number:
         return []
@@ -96,7 +102,9 @@ def _of_class(table: str, fault: Fault, state: CompareState, delete: Delete | No
     lines = [f"{name}: {plural(number, 'cell')}, {MEANING[fault]}"]
     lines += [_line(example) for example in examples]
     lines += [f"  and {count(number - len(examples))} more"] if number > len(examples) else []
-    if not (worth := [example for example in examples if not example.clamped]):
+    too_long = [e for e in examples if not (limits.takes_key(e.key) and limits.takes_qualifier(e.qualifier))]
+    lines += [f"  {count(len(too_long))} {TOO_LONG}"] if too_long else []
+    if not (worth := [e for e in examples if not e.clamped and e not in too_long]):
         return lines
     lines += [f"  repair: {REPAIR[fault]}", f"  on the source: {get_command(table, worth[0])}"]
     if delete is not None and fault in (Fault.EXTRA, Fault.TIMESTAMP):
