@@ -169,15 +169,17 @@ def _asked(view: View, peer_id: str) -> set[str]:
 
 
 def _showing(view: View, peer_id: str) -> set[str]:
-    """Region servers whose pages were read, without those that hold a queue of the peer, by the load or by their own
-    bean, and show no counters of the library: below HBase 1.4 it counts nothing there (JBH#3596), and an endpoint that
-    has not started has none."""
-    pages = view.source.servers.current or ()
+    """Region servers whose pages were read, without those that show the peer's queue and no counters of the library
+    (below HBase 1.4 it counts nothing there, JBH#3596; an endpoint that has not started has none), and without those
+    whose bean shows nothing at all while the load knows a queue there. A bean without the peer's queue is one of before
+    the peer: HBase keeps it for `library.CACHE_SECONDS`."""
+    pages = [facts for facts in read(view.source.servers.current or ()) if facts.role == REGION_SERVER]
     found = counters(pages)
     counting = {key.server for key in found if key.name == library.DROPPED}
     queued = {key.server for key in found if key.peer == peer_id and key.name == library.LOG_QUEUE}
-    queued.update(queue.server for queue in view.source.queues(peer_id))
-    return {facts.server for facts in read(pages) if facts.role == REGION_SERVER} - (queued - counting)
+    empty = {facts.server for facts in pages if not facts.metrics}
+    queued |= empty & {queue.server for queue in view.source.queues(peer_id)}
+    return {facts.server for facts in pages} - (queued - counting)
 
 
 def attempted(found: Counters, peer_id: str) -> bool:
