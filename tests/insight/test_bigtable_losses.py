@@ -9,9 +9,9 @@ from insight_views import RS1, T0, queue
 
 from hbase_ferry.cluster.simulator.embedded_bigtable import BIGTABLE, CUSTOMERS, demo_bigtable_settings
 from hbase_ferry.insight.bigtable import library
-from hbase_ferry.migration.bigtable.losses import MEMORY, counters_now, dry_run_losses, remember
+from hbase_ferry.migration.bigtable.losses import MEMORY, counters_now, dry_run_losses, not_started_since, remember
 from hbase_ferry.migration.bigtable.names import BigtableContext, dry_peer
-from hbase_ferry.model.cluster import ClusterView
+from hbase_ferry.model.cluster import ClusterView, Observed
 from hbase_ferry.model.view import Proof, View
 
 SETTINGS = demo_bigtable_settings(tables=(CUSTOMERS,), bigtable=dataclasses.replace(BIGTABLE, dry_run=True))
@@ -84,3 +84,12 @@ def test_both_peers_are_kept_apart_and_nothing_is_kept_of_a_dry_run_that_was_not
     assert {p.subject: p.basis[f"{RS1}|{library.DROPPED}"] for p in record.proofs if p.kind == MEMORY} == {
         DRY: "5", SETTINGS.peer_id: "3",
     }  # fmt: skip
+
+
+def test_since_when_an_endpoint_has_not_started_is_on_record_until_it_runs() -> None:
+    record, peer_id = Record(), SETTINGS.peer_id
+    down = look(0, page(0, {}), queues=[queue(peer_id=peer_id, running=False)], peers=[bigtable_peer(peer_id)])
+    record.see(down, dataclasses.replace(down, load=Observed(down.load.value, T0 + 90)))
+    assert not_started_since(record.view(down), peer_id) == {RS1: str(int(T0))}
+    record.see(counted(0, 120, peer_id=peer_id))
+    assert not_started_since(record.view(down), peer_id) == {}

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import pytest
 from bigtable_views import JAR, bigtable_peer, instance, look, metrics, page, there
-from insight_views import RS1, RS2, T0, family, load, queue, table
+from insight_views import RS1, RS2, RS3, T0, family, load, queue, table
 
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.rates import Rate, rates, retries, spin_cost
 from hbase_ferry.insight.bigtable.stalls import causes
-from hbase_ferry.insight.bigtable.startup import ladder_seconds, not_started, seen_for
+from hbase_ferry.insight.bigtable.startup import ladder_seconds, not_started, seen_for, since
 from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.model.cluster import ClusterView, Observed, Peer, Table
 
@@ -238,7 +238,7 @@ def stopped(seconds: float, *, version: str = "2.6.4", peer: Peer | None = None,
 
 
 def test_the_ladder_lasts_twelve_and_a_half_hours_by_default_and_follows_the_settings() -> None:
-    assert ladder_seconds(None) == 45_150.0
+    assert ladder_seconds(page(0)) == 45_150.0
     assert ladder_seconds(page(0, maxretriesmultiplier="3", sleepforretries="300")) == pytest.approx(1.8)
     assert ladder_seconds(page(0, maxretriesmultiplier="many")) == 45_150.0
 
@@ -263,6 +263,63 @@ def test_the_countdown_begins_again_after_a_look_that_showed_it_running() -> Non
     history = [stopped(0), look(60, page(60, metrics())), stopped(120), stopped(180)]
     assert seen_for(history, "ferry", RS1) == 60.0
     assert seen_for([look(0, page(0, metrics()))], "ferry", RS1) == 0.0
+
+
+def test_the_countdown_goes_on_from_the_moment_on_record_long_after_the_history_forgot_it() -> None:
+    history = [stopped(n * 3) for n in range(60)]
+    recorded = {RS1: str(int(T0 - 36_000))}
+    assert seen_for(history, "ferry", RS1, recorded) == 36_177.0
+    (cause,) = (c for c in causes("ferry", history, instance(ORDERS), recorded) if c.name == "endpoint not started")
+    assert "for 10 h 02 or more" in cause.evidence and "abort in 2 h 29 at the latest" in cause.remedy
+
+
+def test_a_moment_on_record_from_before_the_endpoint_was_seen_to_run_counts_no_more() -> None:
+    history = [look(0, page(0, metrics())), stopped(60), stopped(120)]
+    assert seen_for(history, "ferry", RS1, {RS1: str(int(T0 - 500))}) == 60.0
+    assert seen_for(history, "ferry", RS1, {RS1: "soon"}) == 60.0
+    assert seen_for([look(0, page(0, metrics()))], "ferry", RS1, {RS1: str(int(T0 - 500))}) == 0.0
+
+
+def test_the_first_moment_is_put_on_record_once_and_taken_back_once_it_runs() -> None:
+    first = since({}, stopped(0), "ferry")
+    assert first == {RS1: str(int(T0))}
+    assert since(first, stopped(90), "ferry") is None
+    assert since(first, look(120, page(120, metrics())), "ferry") == {}
+    assert since({}, look(120, page(120, metrics())), "ferry") is None
+
+
+def test_the_moment_stays_while_nothing_is_seen_and_goes_with_the_peer_and_with_the_server() -> None:
+    first = {RS1: str(int(T0))}
+    mute = look(9, page(9, error="refused"), queues=[queue(running=None)])
+    blind = dataclasses.replace(mute, load=Observed(None, None, "late"))
+    nothing = dataclasses.replace(blind, servers=Observed(None, None, "late"))
+    assert [since(first, view, "ferry") for view in (mute, blind, nothing)] == [None] * 3
+    assert since(first, look(9, page(9), peers=[bigtable_peer("other")]), "ferry") == {}
+    again = dataclasses.replace(queue("rs1,16020,2"), running=False)
+    assert since(first, look(9, page(9, server="rs1,16020,2"), queues=[again]), "ferry") == {
+        "rs1,16020,2": str(int(T0 + 9))
+    }
+
+
+def test_a_server_whose_page_is_not_read_any_more_counts_down_with_the_settings_it_had() -> None:
+    mute = look(60, page(60, error="timeout"), queues=[queue(running=False)])
+    short = named([stopped(0, maxretriesmultiplier="20"), mute])["endpoint not started"].remedy
+    assert "abort in 2 min 30 s at the latest" in short
+    never = named([mute])["endpoint not started"].remedy
+    assert "the retry settings of these region servers are not known" in never and "at the latest" not in never
+
+
+def test_servers_that_end_otherwise_have_a_sentence_each() -> None:
+    initializing = {"source.ferry.isInitializing": 1}
+    pages = [
+        page(0, initializing, maxretriesmultiplier="20"),
+        page(0, initializing, server=RS2, abort="false"),
+        page(0, server=RS3, error="timeout"),
+    ]
+    both = look(0, *pages, queues=[queue(server, running=False) for server in (RS1, RS2, RS3)])
+    remedy = named([both])["endpoint not started"].remedy
+    assert f"unless it starts, {RS1} aborts in 3 min 30 s at the latest" in remedy, "removing the peer harms the others"
+    assert f"abort is false on {RS2}" in remedy and f"the retry settings of {RS3} are not known" in remedy
 
 
 def test_at_the_end_of_the_ladder_the_abort_may_come_at_any_moment() -> None:

@@ -33,8 +33,15 @@ from hbase_ferry.model.cluster import ClusterView, Peer, ReplicationQueue, Serve
 __all__ = ["Rate", "Retry", "causes", "rates", "retries", "spin_cost"]
 
 
-def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterView) -> tuple[Cause, ...]:
+def causes(
+    peer_id: str,
+    source_history: Sequence[ClusterView],
+    target: ClusterView,
+    not_started: Mapping[str, str] | None = None,
+) -> tuple[Cause, ...]:
     """Every cause that the newest views show, the likeliest first; empty: none is seen, which does not mean none is.
+
+    `not_started` as `startup.since` gave it: since when the endpoint is not started, from before the history.
 
     The ways to diverge come last: they stop nothing. What a disabled peer will find missing may not be there yet on
     purpose. Tables are compared only where the source's view holds them.
@@ -48,7 +55,7 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
     tries = retries(source_history, peer_id) if peer.enabled else ()
     certain = [
         *_unreachable(source, target),
-        *startup.causes(peer, source_history),
+        *startup.causes(peer, source_history, not_started),
         *_schema(peer, source, target, tries),
         *_bulk_load(peer, source, tries),
     ]

@@ -4,12 +4,13 @@ add_peer answers ok and the peer shows ENABLED; only isRunning false with lag 0,
 (it falls below 0 with every failure where abort is off). From 2.4 on HBase tries again after 1, 2, … times
 sleepforretries, and when maxretriesmultiplier is reached the region server aborts (ReplicationSource.initialize;
 HBASE-24877), all servers about the same time. A class that is not there is tried for ever, and 1.x does not try again.
-Invariant: the countdown never promises more time than is left. Called by the stall causes.
+Invariant: the countdown never promises more time than is left, and none is given where the settings were never read.
+Called by the stall causes; `since` by `TargetKind.remember`, for a history holds the looks of a few minutes only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.counters import counters
@@ -33,81 +34,118 @@ def not_started(view: ClusterView, peer_id: str) -> tuple[str, ...]:
     return tuple(sorted(dict.fromkeys(found)))
 
 
-def seen_for(history: Sequence[ClusterView], peer_id: str, server: str) -> float:
-    """Seconds through which every look that speaks of it showed the endpoint not started there."""
-    end = start = None
+def since(previous: Mapping[str, str], view: ClusterView, peer_id: str) -> Mapping[str, str] | None:
+    """Server -> epoch seconds of the look that first showed the endpoint not started there, to be put on record; None:
+    the servers are those of `previous`, what was last given. One that a look does not speak of stays."""
+    at = view.load.at or view.servers.at
+    if at is None or (view.load.current is None and view.servers.current is None):
+        return None
+    now = not_started(view, peer_id)
+    kept = {server: text for server, text in previous.items() if server in now or not _over(view, peer_id, server)}
+    found = {server: str(int(at)) for server in now} | kept
+    return None if found.keys() == previous.keys() else found
+
+
+def _over(view: ClusterView, peer_id: str, server: str) -> bool:
+    """Whether a look that does not show it not started shows why: peer or queue are gone, or the endpoint runs."""
+    if view.peers.current is not None and view.peer(peer_id) is None:
+        return True
+    queues = [queue for queue in view.queues(peer_id) if queue.server == server]
+    if view.load.current is not None and not queues:
+        return True
+    found = counters(view.servers.current or ())
+    shown = any((k.server, k.peer, k.name) == (server, peer_id, library.INITIALIZING) for k in found)
+    return shown or any(queue.running for queue in queues)
+
+
+def seen_for(
+    history: Sequence[ClusterView], peer_id: str, server: str, recorded: Mapping[str, str] | None = None
+) -> float:
+    """Seconds through which every look that speaks of it showed the endpoint not started there; `recorded` as `since`
+    gave it: how long before this history that began."""
+    end = start = running = None
     for view in reversed(history):
         at = view.load.at or view.servers.at
         if at is None or (view.load.current is None and view.servers.current is None):
             continue
         if server not in not_started(view, peer_id):
+            running = at
             break
         end, start = (at if end is None else end), at
-    return 0.0 if end is None or start is None else max(0.0, end - start)
+    if end is None or start is None:
+        return 0.0
+    text = (recorded or {}).get(server, "")
+    if text.isdecimal() and (running is None or int(text) > running):
+        start = min(start, float(text))
+    return max(0.0, end - start)
 
 
-def ladder_seconds(facts: ServerFacts | None) -> float:
+def ladder_seconds(facts: ServerFacts) -> float:
     """How long a region server tries to start an endpoint before it aborts: 45 150 s, 12.5 h, by default."""
-    steps, sleep = 300, 1000
-    if facts is not None:
-        steps, sleep = number(facts, library.RETRIES, steps), number(facts, library.SLEEP, sleep)
+    steps, sleep = number(facts, library.RETRIES, 300), number(facts, library.SLEEP, 1000)
     return sleep / 1000 * steps * (steps + 1) / 2
 
 
-def causes(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
-    """The endpoint that never started, and what would keep it from starting."""
+def causes(peer: Peer, history: Sequence[ClusterView], recorded: Mapping[str, str] | None = None) -> Iterator[Cause]:
+    """The endpoint that never started, and what would keep it from starting; `recorded` as `since` gave it."""
     view = history[-1]
     servers = not_started(view, peer.id)
     if not servers:
         return
     pages = {facts.server: facts for facts in read(view.servers.current or ())}
     reasons = tuple(_reasons(peer, servers, pages))
-    longest = max(seen_for(history, peer.id, server) for server in servers)
+    seen = {server: seen_for(history, peer.id, server, recorded) for server in servers}
+    longest = max(seen.values())
     young = longest < STARTING_SECONDS and all(cause.name == "key file" for cause in reasons)
-    yield _headline(peer, history, servers, pages, longest, young)
-    yield from () if young else reasons
-
-
-def _headline(
-    peer: Peer,
-    history: Sequence[ClusterView],
-    servers: Sequence[str],
-    pages: Mapping[str, ServerFacts],
-    longest: float,
-    young: bool,
-) -> Cause:
-    times = [_countdown(history, peer.id, server, pages.get(server)) for server in servers]
     where = f"{plural(len(servers), 'region server')}: {', '.join(servers[:3])}"
     evidence = f"the endpoint has not started for {duration(longest)} or more on {where}; lag 0 means nothing there"
     evidence += "; it may be about to: one that can start does so within seconds" if young else ""
-    if any(not switch(pages[s], library.ABORT, True) for s in servers if s in pages):
-        end = (
-            f"{library.ABORT} is false there: it is tried for ever, and removing the peer makes it spin until the "
-            "server is out of memory; set it true and restart before the peer is removed"
+    yield Cause("endpoint not started", evidence, _ends(history, seen))
+    yield from () if young else reasons
+
+
+def _ends(history: Sequence[ClusterView], seen: Mapping[str, float]) -> str:
+    """What becomes of it, a sentence for the servers that end alike. A server keeps its settings for its whole life,
+    so an older page tells them too."""
+    pages = {facts.server: facts for view in history for facts in read(view.servers.value or ())}
+    endless = [s for s in seen if s in pages and not switch(pages[s], library.ABORT, True)]
+    again = [s for s in seen if s not in endless and _tried_for_ever(history[-1], pages.get(s))]
+    unknown = [s for s in seen if s not in (*endless, *again) and s not in pages]
+    left = {s: max(0.0, ladder_seconds(pages[s]) - seen[s]) for s in seen if s not in (*endless, *again, *unknown)}
+    found = [] if len(endless) == len(seen) else ["see 'Error starting ReplicationEndpoint' in the region server's log"]
+    if left:
+        when = f"in {duration(min(left.values()))} at the latest" if min(left.values()) else "at any moment"
+        unless = "unless it starts" if endless or unknown else "unless it starts, or the peer is removed"
+        abort = "aborts" if len(left) == 1 < len(seen) else "abort"
+        found.append(f"{unless}, {_who(left, seen)} {abort} {when}{' (all together)' if len(left) > 1 else ''}")
+    if unknown:
+        who = _who(unknown, seen)
+        found.append(f"the retry settings of {who} are not known: no page was read there, so the abort may be near")
+    if again:
+        old = history[-1].identity.value is not None and history[-1].identity.value.major == 1
+        goes = "1.x does not try again: restart the server, or remove and add the peer" if old else "it is tried again"
+        found.append(goes if len(again) == len(seen) else f"on {_who(again, seen)} {goes}")
+    if endless:
+        found.append(
+            f"{library.ABORT} is false on {_who(endless, seen)}: it is tried for ever there, and removing the peer "
+            "makes it spin until the server is out of memory; set it true and restart before the peer is removed"
         )
-    else:
-        left = min((time for time in times if time is not None), default=None)
-        end = _words(left, history[-1])
-    return Cause("endpoint not started", evidence, end)
+    return "; ".join(found)
 
 
-def _countdown(history: Sequence[ClusterView], peer_id: str, server: str, facts: ServerFacts | None) -> float | None:
-    """Seconds until the server aborts, at most; None: it does not."""
-    identity = history[-1].identity.value
+def _who(servers: Collection[str], of: Collection[str]) -> str:
+    """These servers in a sentence: by name where others end otherwise."""
+    if len(servers) == len(of):
+        return "these region servers"
+    more = f" and {len(servers) - 3} more" if len(servers) > 3 else ""
+    return ", ".join(list(servers)[:3]) + more
+
+
+def _tried_for_ever(view: ClusterView, facts: ServerFacts | None) -> bool:
+    """Whether no abort ends it: a line before 2.4, or a class that is not there."""
+    identity = view.identity.value
     version = parse_version(identity.hbase_version) if identity else None
-    if (version is not None and version < (2, 4)) or (facts is not None and not _has_jar(facts)):
-        return None
-    return max(0.0, ladder_seconds(facts) - seen_for(history, peer_id, server))
-
-
-def _words(left: float | None, view: ClusterView) -> str:
-    say = "see 'Error starting ReplicationEndpoint' in the region server's log"
-    if left is None:
-        old = view.identity.value.major == 1 if view.identity.value else False
-        again = "1.x does not try again: restart the server, or remove and add the peer" if old else "it is tried again"
-        return f"{say}; {again}"
-    when = f"in {duration(left)} at the latest" if left else "at any moment"
-    return f"{say}; unless it starts, or the peer is removed, these region servers abort {when} (all together)"
+    return (version is not None and version < (2, 4)) or (facts is not None and not _has_jar(facts))
 
 
 def _reasons(peer: Peer, servers: Sequence[str], pages: Mapping[str, ServerFacts]) -> Iterator[Cause]:

@@ -1,13 +1,15 @@
 """The loss ledger of one migration: from the servers' counters, the journal's memory of them, the sample and the copy.
 
 Invariant: an entry that loses something closes the cutover until its gate, which carries the number, is accepted with a
-reason. What the counters showed is put on disk as it grows, since a restarted server begins at 0 again.
+reason. What the counters showed is put on disk as it grows, since a restarted server begins at 0 again; and so is the
+moment from which an endpoint was seen not to start, since what it counts down to is hours away.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from hbase_ferry.insight.bigtable import startup
 from hbase_ferry.insight.bigtable.ledger import Loss, Sampled, ledger, remembered, totals, unseen
 from hbase_ferry.insight.checks.base import TableWish
 from hbase_ferry.migration.bigtable.names import BigtableContext, copy_subject, dropped_from_history, dry_peer
@@ -19,19 +21,36 @@ from hbase_ferry.model.view import Proof, View
 
 MEMORY = "cursor.losses"
 """Kind of the proof that keeps what the counters showed; only the newest is kept."""
+NOT_STARTED = "cursor.not-started"
+"""Kind of the proof that keeps since when a peer's endpoint has not started, by server."""
 BEGUN = "before-dry-run"
 """Kind of the proof with which a dry run begins: the counters as `counters_now` gave them (`dryrun.AddDryRunPeer`)."""
 
 
 def remember(view: View, settings: Settings) -> tuple[Proof, ...]:
-    """What of this view's counters has to be on disk, of the migration's peer and of its dry run's; empty: nothing of
-    weight changed, or nothing was read."""
+    """What of this view has to be on disk, of the migration's peer and of its dry run's; empty: nothing of weight
+    changed, or nothing was read."""
     dry = dry_peer(settings.peer_id)
     known = _dry_memory(view, dry)
     memories = {settings.peer_id: _memory(view, settings.peer_id)} | ({} if known is None else {dry: known})
     found = {peer: remembered(memory, view.source, peer) for peer, memory in memories.items()}
     note = "the library's loss counters, as the servers show them"
-    return tuple(Proof(MEMORY, peer, view.at, basis, note) for peer, basis in found.items() if basis)
+    counted = (Proof(MEMORY, peer, view.at, basis, note) for peer, basis in found.items() if basis)
+    return (*counted, *_not_started(view, settings.peer_id), *_not_started(view, dry))
+
+
+def not_started_since(view: View, peer_id: str) -> Mapping[str, str]:
+    """Server -> epoch seconds since when the peer's endpoint was seen not to be started, as it is on record."""
+    proof = view.proof(NOT_STARTED, peer_id)
+    return proof.basis if proof is not None else {}
+
+
+def _not_started(view: View, peer_id: str) -> Iterator[Proof]:
+    """A region server aborts over it after hours, and neither a process nor its history is sure to last as long."""
+    found = startup.since(not_started_since(view, peer_id), view.source, peer_id)
+    if found is not None:
+        where = f"has not started on {', '.join(sorted(found))}" if found else "is not seen to be stopped anywhere"
+        yield Proof(NOT_STARTED, peer_id, view.at, found, f"the endpoint of peer {peer_id} {where}")
 
 
 def counters_now(view: View, peer_id: str) -> dict[str, str]:
