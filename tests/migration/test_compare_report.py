@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from typing import Any
 
 from tests.migration.embedded import bigtable_settings
 from tests.migration.shelves import NOW, Rows, Shelf, compared, copy_of, job, journaled, plain
@@ -13,6 +14,7 @@ from tests.migration.test_compare import LIMIT, OLD
 from hbase_ferry.cluster.simulator.clock import SteppingClock
 from hbase_ferry.cluster.simulator.embedded_bigtable import CUSTOMERS
 from hbase_ferry.migration.bigtable.repairs import cbt_delete
+from hbase_ferry.migration.bigtable.settings import CompareSettings
 from hbase_ferry.migration.bigtable.verify import CellVerify
 from hbase_ferry.migration.compare.pieces import CompareState
 from hbase_ferry.migration.compare.report import REPAIR, get_command, moment, report
@@ -125,6 +127,21 @@ def test_the_final_comparison_counts_every_row_that_differs_so_that_any_number_c
     (gate,) = accepted(step, view)
     assert gate.endswith(".1700") and "1 700 different" in (step.failure(view) or "")
     assert step.failure(replace(view, waivers={gate: "known"})) is None
+
+
+def test_the_step_says_what_it_reads() -> None:
+    def says(step: str, **changes: Any) -> str:
+        plan = build_plan(bigtable_settings(compare=CompareSettings(**changes)), "00c0de")
+        return plan.step(f"{step}:{CUSTOMERS}").says(View(1.0, *(ClusterView(side, side.value) for side in Side)))[0]
+
+    ends = "of customers on both sides: every cell, version and time; changes nothing"
+    assert says("final-verify") == f"reads every row {ends}"
+    assert says("verify") == f"reads 10% of the rows {ends}"
+    assert says("verify", live_share=0.001) == f"reads 0.1% of the rows {ends}"
+    assert says("final-verify", versions=1) == (
+        "reads every row of customers on both sides: the 1 newest version of every column, with value and time; "
+        "changes nothing"
+    )
 
 
 def test_a_comparison_that_was_broken_off_offers_nothing_to_accept() -> None:

@@ -95,9 +95,9 @@ _RULES: Mapping[type, Mapping[str, Rule]] = {
     WayBackSettings: {"hbase_qualifier": bigtable.qualifier, "cbt_qualifier": bigtable.qualifier},
     CompareSettings: {
         "rows_per_range": rules.between(1, 1_000_000),
-        "live_share": rules.between(0, 1),
+        "live_share": rules.between(0.001, 1),
         "recheck_seconds": _SECONDS,
-        "versions": rules.between(0, 2**31 - 1),
+        "versions": rules.between(0, 1_000_000),  # rows.scan takes no more
     },
     GateSettings: {
         "max_lag_ms": rules.between(1, 10**9),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from hbase_ferry.insight.format import count
+from hbase_ferry.insight.format import count, plural
 from hbase_ferry.migration.bigtable import beam
 from hbase_ferry.migration.bigtable.names import BigtableContext
 from hbase_ferry.migration.bigtable.repairs import cbt_delete
@@ -101,9 +101,11 @@ class CellVerify(InstanceVerify):
         return compare_piece(comparison, view.proofs) if comparison is not None else None
 
     def says(self, view: View) -> tuple[str, ...]:
-        share = "every row" if self.final else f"{self.ctx.bigtable.compare.live_share:.0%} of the rows"
-        state = self.state(view)
-        plan = f"reads {share} of {self.lane} on both sides: every cell, version and time; changes nothing"
+        own, state = self.ctx.bigtable.compare, self.state(view)
+        share = "every row" if self.final else f"{own.live_share * 100:g}% of the rows"
+        newest = plural(own.versions, "newest version")
+        cells = f"the {newest} of every column, with value and time" if own.versions else "every cell, version and time"
+        plan = f"reads {share} of {self.lane} on both sides: {cells}; changes nothing"
         return (plan, *(self.report(state) if state.begun else ()))
 
     def report(self, state: CompareState) -> tuple[str, ...]:
