@@ -183,6 +183,15 @@ def test_moments_are_told_as_hbase_shows_them() -> None:
     assert moment(1_749_913_600_789_000) == "1749913600789 (2025-06-14 15:06:40.789 UTC)"
     assert moment(None) == "absent"
     assert moment(LIMIT + 807_000) == "9223372036855582"
+    assert moment(1_749_913_600_789_012) == "1749913600789.012 (2025-06-14 15:06:40.789012 UTC)"
+    assert moment(LIMIT + 807) == "9223372036854775.807"
+
+
+def test_times_that_differ_in_microseconds_alone_look_different() -> None:
+    rows, other = ({b"k": {("d", b"q"): {OLD + more: b"v"}}} for more in (0, 123))
+    line = report("orders", compared(job(), Shelf("a", rows), Shelf("b", other)))[2]
+    assert "source 1749913600000 (2025-06-14 15:06:40.000 UTC)" in line
+    assert line.endswith("target 1749913600000.123 (2025-06-14 15:06:40.000123 UTC)")
 
 
 def test_a_result_survives_its_proof_and_results_add_up() -> None:

@@ -73,15 +73,20 @@ def get_command(table: str, example: Example) -> str:
 
 
 def moment(time_us: int | None) -> str:
-    """A cell's time: the milliseconds HBase's shell shows, and the UTC they mean where that is a date."""
+    """A cell's time: the milliseconds HBase's shell shows, and the UTC they mean where that is a date.
+
+    Microseconds of which HBase has none are shown: two times that differ in them alone would look the same.
+    """
     if time_us is None:
         return "absent"
-    millis = time_us // 1000
+    millis, micros = divmod(time_us, 1000)
+    rest = f"{micros:03}" if micros else ""
+    number = f"{millis}.{rest}" if rest else str(millis)
     try:
         told = datetime.fromtimestamp(millis // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (OverflowError, ValueError, OSError):
-        return str(millis)
-    return f"{millis} ({told}.{millis % 1000:03} UTC)"
+        return number
+    return f"{number} ({told}.{millis % 1000:03}{rest} UTC)"
 
 
 def _summary(table: str, state: CompareState) -> str:
