@@ -184,6 +184,46 @@ def test_a_target_that_does_not_answer_us_either_comes_first() -> None:
     )
 
 
+GONE: Observed[object] = Observed(None, None, "permission denied listing tables")
+
+
+def test_a_loop_is_told_although_hbase_ferry_cannot_see_the_target_and_nothing_goes_on_by_itself() -> None:
+    first, *others = causes("ferry", spinning(), instance(ORDERS, identity=GONE, tables=GONE))
+    assert first.name == "permanent error"
+    assert "whether its tables and families are there is not seen" in first.evidence
+    assert first.remedy.startswith("look whether they are there")
+    assert [cause.name for cause in others] == ["target not seen"]
+    assert not any("by itself" in cause.remedy for cause in (first, *others))
+    assert "tables and families are there" in named(spinning(), instance(ORDERS, identity=GONE))[
+        "permanent error"].evidence  # fmt: skip
+
+
+def shipping(lag_ms: int = 0) -> list[ClusterView]:
+    values = [metrics(tried=n * 100, read=n * 100, shippedOps=n * 100) for n in range(1, 5)]
+    return [look(n * 10, page(n * 10, v), queues=[queue(lag_ms=lag_ms)]) for n, v in enumerate(values)]
+
+
+def test_of_a_peer_that_ships_only_hbase_ferry_s_own_trouble_is_said() -> None:
+    (only,) = named(shipping(), instance(ORDERS, identity=GONE)).values()
+    assert only.name == "target not seen"
+    assert only.evidence.endswith("permission denied listing tables; peer ferry ships")
+    before = Observed(instance().identity.value, T0 - 30, "late")
+    assert set(named(shipping(300), instance(ORDERS, identity=before))) == {"target not seen"}
+
+
+def test_what_was_shipped_before_the_target_went_away_does_not_speak_for_it() -> None:
+    just_now = Observed(instance().identity.value, T0 + 25, "late")
+    assert set(named(shipping(), instance(ORDERS, identity=just_now))) == {"target unreachable"}
+    assert set(named(shipping(300), instance(ORDERS, identity=GONE))) == {"target unreachable"}
+    late = Observed(instance().identity.value, T0 - 30, "late")
+    assert "target unreachable" in named(shipping(9_000), instance(ORDERS, identity=late))
+
+
+def test_of_a_peer_that_tries_nothing_it_is_not_said_that_the_library_has_no_answer_either() -> None:
+    cause = named(looks(metrics(), metrics()), instance(ORDERS, identity=GONE))["target unreachable"]
+    assert "does not answer hbase-ferry:" in cause.evidence
+
+
 def test_a_cluster_that_does_not_serve_is_named() -> None:
     settings = {"instance.state": "READY", "cluster.c1.state": "DISABLED", "cluster.c2.state": "READY"}
     found = named(looks(metrics()), instance(ORDERS, settings=settings))

@@ -9,6 +9,7 @@ by the steps that wait for a peer (`migration.targets.TargetKind.causes`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from hbase_ferry.insight.bigtable import connection, divergence, library, startup
 from hbase_ferry.insight.bigtable.counters import counters, of_peer
@@ -28,7 +29,7 @@ from hbase_ferry.insight.format import count, duration, millis, plural, rate
 from hbase_ferry.insight.queues import KEEPING_UP_MS
 from hbase_ferry.insight.stalls import Cause, covered_tables
 from hbase_ferry.model.bigtable.names import ROW_MUTATIONS, family_fault, table_fault
-from hbase_ferry.model.cluster import ClusterView, Peer, ReplicationQueue, ServerFacts
+from hbase_ferry.model.cluster import ClusterView, Observed, Peer, ReplicationQueue, ServerFacts
 
 __all__ = ["Rate", "Retry", "causes", "rates", "retries", "spin_cost"]
 
@@ -54,7 +55,8 @@ def causes(
         return ()
     tries = retries(source_history, peer_id) if peer.enabled else ()
     certain = [
-        *_unreachable(source, target),
+        *_unreachable(peer_id, source_history, target, tries),
+        *_not_ready(source, target),
         *startup.causes(peer, source_history, not_started),
         *_schema(peer, source, target, tries),
         *_bulk_load(peer, source, tries),
@@ -63,7 +65,8 @@ def causes(
         *certain,
         *connection.shared(peer, source),
         *(connection.leaked(peer, source_history) if tries else ()),
-        *_unexplained(peer, tries, certain, source_history),
+        *_unexplained(peer, tries, certain, source_history, target),
+        *_not_seen(peer_id, source_history, target, tries),
         *_standstill(peer, source_history),
         *(_slow(peer, source_history) if not tries else ()),
         *_incompatible(peer, source, tries),
@@ -72,16 +75,57 @@ def causes(
     return tuple(dict.fromkeys(found))
 
 
-def _unreachable(source: ClusterView, target: ClusterView) -> Iterator[Cause]:
-    for part in (target.identity, target.tables):
-        if part.error:
-            yield Cause(
-                "target unreachable",
-                f"{target.name} does not answer hbase-ferry either: {part.error}",
-                "look at the instance's clusters and at the way there; the library goes on by itself once they answer",
-            )
-            return
-    settings = target.identity.current.settings if target.identity.current else {}
+def _failed(target: ClusterView) -> Observed[Any] | None:
+    """The part of the target that did not answer hbase-ferry at the newest look."""
+    return next((part for part in (target.identity, target.tables) if part.error), None)
+
+
+def _unreachable(
+    peer_id: str, history: Sequence[ClusterView], target: ClusterView, tries: Sequence[Retry]
+) -> Iterator[Cause]:
+    part = _failed(target)
+    if part is not None and not _reaches(peer_id, history, part.at, tries):
+        either = " either" if tries else ""
+        yield Cause(
+            "target unreachable",
+            f"{target.name} does not answer hbase-ferry{either}: {part.error}",
+            "look at the instance's clusters and at the way there; the library goes on by itself once they answer",
+        )
+
+
+def _not_seen(
+    peer_id: str, history: Sequence[ClusterView], target: ClusterView, tries: Sequence[Retry]
+) -> Iterator[Cause]:
+    """hbase-ferry's own trouble: its account, its way there. It stops no peer."""
+    part = _failed(target)
+    reaches = _reaches(peer_id, history, part.at, tries) if part is not None else ""
+    if part is not None and reaches:
+        yield Cause(
+            "target not seen",
+            f"hbase-ferry cannot see {target.name}: {part.error}; {reaches}",
+            "look at hbase-ferry's own account and its way to the instance: the peer does not depend on them, but no "
+            "step goes on before",
+        )
+
+
+def _reaches(peer_id: str, history: Sequence[ClusterView], seen_at: float | None, tries: Sequence[Retry]) -> str:
+    """What shows that the library reaches the target; empty: nothing does. `seen_at`: when hbase-ferry last saw it.
+
+    Counters go on showing for the cache's time what was shipped before it went away; where that moment is not known,
+    any lag speaks against it.
+    """
+    if any(one.spinning for one in tries):
+        return "the library is answered, and refused: it tries again without a pause"
+    lag = max((queue.lag_ms for queue in history[-1].queues(peer_id)), default=0)
+    if tries or lag >= (KEEPING_UP_MS if seen_at is not None else 1):
+        return ""
+    since = 0.0 if seen_at is None else seen_at + library.CACHE_SECONDS
+    later = [view for view in history if (view.servers.at or 0.0) > since]
+    return f"peer {peer_id} ships" if any(one.shipped for one in rates(later, peer_id)) else ""
+
+
+def _not_ready(source: ClusterView, target: ClusterView) -> Iterator[Cause]:
+    settings = target.identity.current.settings if target.identity.current and not _failed(target) else {}
     keys = ["instance.state", *(f"cluster.{name}.state" for name in _routed(source, settings))]
     for key in keys:
         if settings.get(key, "READY") not in SERVING:
@@ -157,17 +201,23 @@ def _bulk_load(peer: Peer, source: ClusterView, tries: Sequence[Retry]) -> Itera
 
 
 def _unexplained(
-    peer: Peer, tries: Sequence[Retry], certain: Sequence[Cause], history: Sequence[ClusterView]
+    peer: Peer,
+    tries: Sequence[Retry],
+    certain: Sequence[Cause],
+    history: Sequence[ClusterView],
+    target: ClusterView,
 ) -> Iterator[Cause]:
     fast = [one for one in tries if one.spinning]
     unclear = [one.server for one in tries if one.pace == "unclear"]
     stood = [server for server in unclear if _stood(peer.id, server, history)]
     slow = [one for one in tries if one.pace == "slow" or one.server in stood]
     if fast and not certain:
+        seen = target.tables.current is not None
+        schema = "tables and families are there" if seen else "whether its tables and families are there is not seen"
         yield Cause(
             "permanent error",
-            f"{plural(len(fast), 'region server')} in a loop without a pause, and tables and families are there"
-            f"{_tried(fast)}",
+            f"{plural(len(fast), 'region server')} in a loop without a pause, and {schema}{_tried(fast)}",
+            f"{'' if seen else 'look whether they are there; '}"
             f"if something was created there within {duration(library.CACHE_SECONDS)}, look again; else see "
             "'Encountered error while replicating wal entry' in its log: no right to write (roles/bigtable.user), "
             f"an app profile that is not there, a cell too large, or a row above {count(ROW_MUTATIONS)} cells in one "
