@@ -13,6 +13,7 @@ from hbase_ferry.migration.bigtable.settings import (
     BackfillEngine,
     BackfillSettings,
     BigtableSettings,
+    CompareEngine,
     CompareSettings,
 )
 from hbase_ferry.migration.settings import ExportSettings, Settings, SideSettings, TableSettings
@@ -311,6 +312,26 @@ def gates(engine: BackfillEngine, *families: Family, named: tuple[str, ...] = ()
     view = View(1.0, source, ClusterView(Side.TARGET, "bt"))
     step = build_plan(settings, "7").step("backfill:orders")
     return {g.name: g.waivable for g in step.gates(view) if g.name.startswith("snapshot.") and g.open is False}
+
+
+def warned(*families: Family, versions: int = 0) -> list[str]:
+    """What the comparison by sync-table warns of, for a source with these families."""
+    own = replace(DATAFLOW, compare=CompareSettings(CompareEngine.SYNC_TABLE, versions=versions))
+    settings = replace(SETTINGS, target=replace(SETTINGS.target, bigtable=own))
+    seen = Table("orders", enabled=True, regions=1, families=families)
+    view = View(1.0, ClusterView(Side.SOURCE, "prod", tables=Observed((seen,), 1.0)), ClusterView(Side.TARGET, "bt"))
+    found = [g for g in build_plan(settings, "7").step("verify:orders").gates(view) if g.open is False]
+    assert all(g.warning and g.name == "sync-table.retention.orders" for g in found)
+    return [g.text for g in found]
+
+
+def test_sync_table_is_known_to_find_differences_that_are_none_where_the_retention_of_families_lets_cells_go() -> None:
+    short = replace(family("t", 3), ttl_seconds=86_400)
+    (text,) = warned(family("d", 3), short)
+    assert "cells of t that TTL or VERSIONS let go" in text and text.endswith("ferry, which leaves those out")
+    assert "cells of d, m that" in warned(family("d", 3), family("m", 1))[0]
+    assert "cells of m that" in warned(family("d", 3), family("m", 1), versions=2)[0]
+    assert warned(family("d", 3), family("m", 3)) == warned(family("d", 3), family("m", 1), versions=1) == []
 
 
 def test_importsnapshot_waits_for_a_reason_where_older_versions_would_stay_behind() -> None:

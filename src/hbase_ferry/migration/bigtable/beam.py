@@ -85,11 +85,16 @@ def compare_commands(
     kept: how many versions every family keeps; 0: not known, all are compared. Bigtable removes older ones when it
     likes, so that a comparison of more than these finds differences which are none.
     """
-    versions = bigtable.compare.versions or kept or ALL_VERSIONS
+    versions = compared_versions(bigtable, kept)
     return (
         tools.hash_table(settings, hash_id, table, families, folder, end_ms, versions),
         sync_table(bigtable, sync_id, table, folder),
     )
+
+
+def compared_versions(bigtable: BigtableSettings, kept: int) -> int:
+    """How many versions of each column are hashed; `kept` as in `compare_commands`."""
+    return bigtable.compare.versions or kept or ALL_VERSIONS
 
 
 # ---- jobs of the source's cluster

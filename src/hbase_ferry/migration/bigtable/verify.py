@@ -13,6 +13,7 @@ from hbase_ferry.insight.format import count, plural
 from hbase_ferry.migration.bigtable import beam
 from hbase_ferry.migration.bigtable.names import BigtableContext
 from hbase_ferry.migration.bigtable.repairs import cbt_delete
+from hbase_ferry.migration.compare.cells import FOREVER_SECONDS
 from hbase_ferry.migration.compare.pieces import STOP_AFTER, CompareState, Comparison, compare_piece, compare_state
 from hbase_ferry.migration.compare.report import report
 from hbase_ferry.migration.compare.result import place
@@ -21,7 +22,7 @@ from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.migration.steps.catchup import drained_gate
 from hbase_ferry.model.bigtable.names import LIMITS
-from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.cluster import Family, Side
 from hbase_ferry.model.view import View
 
 
@@ -167,8 +168,9 @@ class HashVerify(InstanceVerify):
         end = None if self.final else self._end_ms(view)
         families = self.ctx.families(view, self.lane)
         hashes, sync = beam.compare_commands(
-            settings, own, self.lane, families, folder, hash_id, sync_id, end, self._kept(view, families)
-        )
+            settings, own, self.lane, families, folder, hash_id, sync_id, end,
+            self._kept(self._families(view, families)),
+        )  # fmt: skip
         unknown = (*(() if base else ("source file system",)), *beam.lacking(own))
         touched = f"reads {self.lane}, writes hashes to {folder}"
         return (
@@ -176,10 +178,29 @@ class HashVerify(InstanceVerify):
             self.job(view, Side.SOURCE, sync_id, sync, f"reads {self.lane} on both sides", unknown=unknown),
         )
 
-    def _kept(self, view: View, families: tuple[str, ...]) -> int:
-        """VERSIONS where all families keep the same; 0: they do not, or were not seen."""
+    def gates(self, view: View) -> tuple[Gate, ...]:
+        fading = self._fading(view)
+        if not fading:
+            return super().gates(view)
+        text = (
+            f"sync-table compares hashes and knows no retention: cells of {', '.join(fading)} that TTL or VERSIONS let "
+            f"go differ until both sides have removed them. Set compare.engine: ferry, which leaves those out"
+        )
+        return (*super().gates(view), Gate(f"sync-table.retention.{self.lane}", False, text, warning=True))
+
+    def _fading(self, view: View) -> tuple[str, ...]:
+        """Families of which cells are compared that the source hides by now or soon, and the target removes later."""
+        families = self._families(view, self.ctx.families(view, self.lane))
+        versions = beam.compared_versions(self.ctx.bigtable, self._kept(families))
+        return tuple(f.name for f in families if 0 < f.ttl_seconds < FOREVER_SECONDS or f.versions < versions)
+
+    def _families(self, view: View, names: tuple[str, ...]) -> tuple[Family, ...]:
         table = view.source.table(self.lane)
-        found = {family.versions for name in families if table and (family := table.family(name))}
+        return tuple(family for name in names if table and (family := table.family(name)))
+
+    def _kept(self, families: tuple[Family, ...]) -> int:
+        """VERSIONS where all families keep the same; 0: they do not, or were not seen."""
+        found = {family.versions for family in families}
         return found.pop() if len(found) == 1 else 0
 
     def _end_ms(self, view: View) -> int | None:
