@@ -290,7 +290,9 @@ def test_a_refused_row_of_a_later_request_is_named_after_all_were_sent(
     assert service.count("MutateRows") == 3
 
 
-@pytest.mark.parametrize("code", [10, 14, None], ids=["ABORTED", "UNAVAILABLE", "not answered"])
+@pytest.mark.parametrize(
+    "code", [8, 10, 14, None], ids=["RESOURCE_EXHAUSTED", "ABORTED", "UNAVAILABLE", "not answered"]
+)
 def test_a_row_whose_refusal_passes_or_that_was_not_answered_is_written_again(
     service: FakeBigtable, wire: Wire, code: int | None
 ) -> None:
@@ -303,6 +305,106 @@ def test_a_row_whose_refusal_passes_or_that_was_not_answered_is_written_again(
     service.on["MutateRows"] = mutate
     call(wire, "rows.write", table="t", rows=[["61", [["d", "71", 1000, "01"]]]])
     assert service.count("MutateRows") == 2
+
+
+def test_rows_that_stay_refused_for_now_are_unreachable_with_side_and_method(service: FakeBigtable, wire: Wire) -> None:
+    service.on["MutateRows"] = lambda request: [
+        data.MutateRowsResponse(entries=[{"index": 0, "status": {"code": 8, "message": "thro\x1bttled"}}])
+    ]
+    with pytest.raises(Unreachable, match=r"^prod: rows\.write: .* table t .*: thro.x1bttled; nothing is known"):
+        call(wire, "rows.write", table="t", rows=[["61", [["d", "71", 1000, "01"]]]])
+    assert service.count("MutateRows") == 3
+
+
+PASSING = [
+    (StatusCode.ABORTED, "tablet moved"),
+    (StatusCode.INTERNAL, "Received RST_STREAM with error code 2"),
+    (StatusCode.RESOURCE_EXHAUSTED, "Quota exceeded"),
+]
+
+
+@pytest.mark.parametrize(("code", "text"), PASSING, ids=[code.name for code, _ in PASSING])
+@pytest.mark.parametrize(
+    ("method", "asked", "params"),
+    [
+        ("rows.scan", "ReadRows", SCAN),
+        ("canary.read", "ReadRows", {"table": "t", "rows": ["61"]}),
+        ("rows.write", "MutateRows", {"table": "t", "rows": [["61", [["d", "71", 1000, "01"]]]]}),
+        ("tables.list", "ListTables", {"max": 10, "names": None}),
+    ],
+    ids=["rows.scan", "canary.read", "rows.write", "tables.list"],
+)
+def test_what_passes_by_itself_is_tried_again_and_then_unreachable(
+    service: FakeBigtable, wire: Wire, method: str, asked: str, params: dict[str, Any], code: StatusCode, text: str
+) -> None:
+    service.on[asked] = refuse(code, text)
+    with pytest.raises(Unreachable, match=f"^prod: {method}: .* failed for now: {text}"):
+        call(wire, method, **params)
+    assert service.count(asked) == 3
+
+
+def test_what_passes_by_itself_is_a_refusal_of_a_change_of_the_schema(service: FakeBigtable, wire: Wire) -> None:
+    service.on["DeleteTable"] = refuse(StatusCode.ABORTED, "another change")
+    with pytest.raises(AgentError, match="another change"):
+        call(wire, "table.drop", table="t")
+    assert service.count("DeleteTable") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [(StatusCode.INTERNAL, "a bug"), (StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)")],
+)
+def test_what_does_not_pass_is_a_refusal_of_a_read_too(
+    service: FakeBigtable, wire: Wire, code: StatusCode, text: str
+) -> None:
+    service.on["ReadRows"] = refuse(code, text)
+    with pytest.raises(AgentError):
+        call(wire, "rows.scan", **SCAN)
+    assert service.count("ReadRows") == 1
+
+
+def looked_through(*keys: bytes) -> Any:
+    """Responses that only say how far the service has looked."""
+    return [data.ReadRowsResponse(last_scanned_row_key=key) for key in keys]
+
+
+def test_a_scan_that_finds_no_row_for_long_goes_on_behind_what_was_looked_through(
+    service: FakeBigtable, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "PAGE_SECONDS", -1.0)
+    service.on["ReadRows"] = lambda request: looked_through(b"5", b"9")
+    page = call(wire, "rows.scan", **SCAN)
+    assert (page["rows"], page["next"]) == ([], b"5\0".hex())
+    assert call(wire, "rows.scan", **{**SCAN, "stop": b"5\0".hex()})["next"] is None, "that was the range"
+
+
+def test_a_page_ends_before_its_deadline_does(service: FakeBigtable, wire: Wire) -> None:
+    def read(request: Any) -> Any:
+        yield from looked_through(b"5")
+        while not pause.wait(0.1):
+            yield from looked_through(b"6")
+
+    pause = threading.Event()
+    service.on["ReadRows"] = read
+    try:
+        assert call(wire, "rows.scan", deadline=1.0, **SCAN)["next"] == b"6\0".hex()
+    finally:
+        pause.set()
+
+
+def test_a_page_with_time_left_reads_on_through_what_has_no_rows(service: FakeBigtable, wire: Wire) -> None:
+    row = data.ReadRowsResponse(chunks=[chunk(b"a", b"6", commit_row=True)])
+    service.on["ReadRows"] = lambda request: [*looked_through(b"5"), row, *looked_through(b"8")]
+    page = call(wire, "rows.scan", **SCAN)
+    assert ([found[0] for found in page["rows"]], page["next"]) == (["36"], None)
+    short = call(wire, "rows.scan", **{**SCAN, "max_rows": 1})
+    assert short["next"] == b"6\0".hex(), "never behind what was not looked at"
+
+
+def test_rows_of_a_response_that_did_not_fit_the_page_are_not_passed_over(service: FakeBigtable, wire: Wire) -> None:
+    chunks = [chunk(b"a", b"1", commit_row=True), chunk(b"b", b"2", commit_row=True)]
+    service.on["ReadRows"] = lambda request: [data.ReadRowsResponse(chunks=chunks, last_scanned_row_key=b"2")]
+    assert call(wire, "rows.scan", **{**SCAN, "max_rows": 1})["next"] == b"1\0".hex()
 
 
 # ---- words

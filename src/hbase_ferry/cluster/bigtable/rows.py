@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hbase_ferry.cluster.bigtable import answers
@@ -20,7 +20,6 @@ from hbase_ferry.cluster.bigtable.library import DATA, EXCEPTIONS, library
 from hbase_ferry.cluster.bigtable.merging import RowMerger
 from hbase_ferry.cluster.bigtable.requests import SentCell, SentRow
 from hbase_ferry.cluster.pages import Page
-from hbase_ferry.errors import Unreachable
 from hbase_ferry.model.event import Json
 
 ENTRY_CELLS = 20_000
@@ -28,10 +27,12 @@ ENTRY_CELLS = 20_000
 REQUEST_CELLS = 50_000
 REQUEST_BYTES = 8 * 1024 * 1024
 """A request ends once it has so many; one cell may be larger."""
-PASSING = (4, 10, 14)
-"""gRPC codes of an entry that pass by themselves, as while tablets move: DEADLINE_EXCEEDED, ABORTED, UNAVAILABLE."""
+PASSING = (4, 8, 10, 14)
+"""gRPC codes of an entry that pass by themselves, as while tablets move: DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED,
+ABORTED, UNAVAILABLE."""
 PAGE_SECONDS = 30.0
-"""A page that has rows ends after so long, as the agent's does."""
+"""A page ends after so long, or half of the deadline's rest, once it has rows, as the agent's does, or the service said
+how far it has looked."""
 
 
 def scan(clients: Clients, ask: Ask, given: Mapping[str, Any]) -> dict[str, Json]:
@@ -42,7 +43,7 @@ def scan(clients: Clients, ask: Ask, given: Mapping[str, Any]) -> dict[str, Json
 
 
 def _page(clients: Clients, ask: Ask, given: Mapping[str, Any]) -> dict[str, Json]:
-    page, till = Page(given), time.monotonic() + PAGE_SECONDS
+    page, till = Page(given), time.monotonic() + min(PAGE_SECONDS, ask.left() / 2)
     request = library(DATA).types.ReadRowsRequest.pb()(
         table_name=clients.table(given["table"]), app_profile_id=clients.app_profile, rows_limit=given["max_rows"]
     )
@@ -52,16 +53,36 @@ def _page(clients: Clients, ask: Ask, given: Mapping[str, Any]) -> dict[str, Jso
     if given["stop"]:
         span.end_key_open = given["stop"]
     _filter(request.filter, given["families"], given["versions"])
-    merger = RowMerger(page.limit)
-    with _chunks(clients, ask, given["table"], request) as chunks:
-        for chunk in chunks:
-            row = merger.take(chunk)
-            if row is not None:
-                page.add(*row)
+    merger, scanned = RowMerger(page.limit), b""
+    with _responses(clients, ask, given["table"], request) as responses:
+        for response in responses:
+            _fill_page(page, merger, response.chunks, till)
+            if not page.full and response.last_scanned_row_key:
+                scanned = response.last_scanned_row_key
                 page.ended = time.monotonic() > till
-                if page.full:
-                    break
-    return page.answer()
+            if page.full:
+                break
+    return _beyond(page.answer(), scanned, given["stop"])
+
+
+def _fill_page(page: Page, merger: RowMerger, chunks: Iterable[Any], till: float) -> None:
+    """Rows are added until the page is full; what of the chunks is left over then is read again with the next one."""
+    for chunk in chunks:
+        row = merger.take(chunk)
+        if row is not None:
+            page.add(*row)
+            page.ended = time.monotonic() > till
+            if page.full:
+                return
+
+
+def _beyond(answer: dict[str, Json], scanned: bytes, stop: bytes) -> dict[str, Json]:
+    """The page's answer, going on behind what the service looked through without a row that passes the filter: a scan
+    for a family that few rows have gets nothing else for minutes (ReadRowsResponse.last_scanned_row_key)."""
+    following = scanned + b"\0"
+    if scanned and answer["next"] is not None and following > bytes.fromhex(str(answer["next"])):
+        answer["next"] = None if stop and following >= stop else following.hex()
+    return answer
 
 
 def _filter(target: Any, families: Sequence[str], versions: int) -> None:
@@ -79,15 +100,15 @@ def _filter(target: Any, families: Sequence[str], versions: int) -> None:
 
 
 @contextlib.contextmanager
-def _chunks(clients: Clients, ask: Ask, table: str, request: Any) -> Iterator[Iterator[Any]]:
-    """The chunks of a ReadRows stream, which is ended on the way out."""
+def _responses(clients: Clients, ask: Ask, table: str, request: Any) -> Iterator[Iterator[Any]]:
+    """The responses of a ReadRows stream as plain messages; it is ended on the way out."""
     stream: Any = None
 
     def read() -> Iterator[Any]:
         for response in stream:
-            yield from type(response).pb(response).chunks
+            yield type(response).pb(response)
 
-    with ask.translating(f"table {table}"):
+    with ask.translating(f"table {table}", repeated=True):
         stream = clients.data.read_rows(request=_wrapped(request), timeout=ask.left(), retry=None)
         try:
             yield read()
@@ -141,7 +162,7 @@ def _send(clients: Clients, ask: Ask, table: str, entries: Sequence[SentRow]) ->
     for key, cells in entries:
         _fill(request.entries.add(row_key=key), cells)
     refused, answered = [], set()
-    with ask.translating(f"table {table}"):
+    with ask.translating(f"table {table}", repeated=True):
         stream = clients.data.mutate_rows(request=_wrapped(request), timeout=ask.left(), retry=None)
         for response in stream:
             for entry in type(response).pb(response).entries:
@@ -151,7 +172,7 @@ def _send(clients: Clients, ask: Ask, table: str, entries: Sequence[SentRow]) ->
     passing = [text for _, code, text in refused if code in PASSING]
     if passing or len(answered) < len(entries):
         why = passing[0] if passing else f"{len(entries) - len(answered)} rows were not answered"
-        raise Unreachable(f"{clients.table(table)}: {why}; nothing is known of these rows, they are written again")
+        raise ask.passes(f"table {table}", why, "; nothing is known of these rows, they are written again")
     return refused
 
 
@@ -187,5 +208,5 @@ def _present(clients: Clients, ask: Ask, table: str, rows: Sequence[bytes]) -> s
     request.rows.row_keys.extend(sorted(set(rows)) or [b"\0"])
     request.filter.chain.filters.add().cells_per_row_limit_filter = 1
     request.filter.chain.filters.add().strip_value_transformer = True
-    with _chunks(clients, ask, table, request) as chunks:
-        return {bytes(chunk.row_key) for chunk in chunks if chunk.row_key}
+    with _responses(clients, ask, table, request) as responses:
+        return {bytes(chunk.row_key) for response in responses for chunk in response.chunks if chunk.row_key}
