@@ -37,7 +37,7 @@ class Repairer(Sender):
         intent = self._service.emit(EventKind.INTENT, STEP, text, {"method": "work", "params": {}})
         yield intent
         try:
-            done = Repair(table, families).row(self._clusters, key.hex())
+            done = Repair(table, families, self._service.kind.limits).row(self._clusters, key.hex())
         except FerryError as error:
             yield self._service.emit(EventKind.FAILED, STEP, str(error), {"intent": intent.number})
             raise

@@ -16,6 +16,7 @@ from hbase_ferry.migration.core import Plan
 from hbase_ferry.migration.plan import hbase_plan
 from hbase_ferry.migration.settings import Settings
 from hbase_ferry.model.cluster import PARTS, ClusterView, Side
+from hbase_ferry.model.rows import Limits
 from hbase_ferry.model.view import Proof, View
 from hbase_ferry.model.watch import Watch
 
@@ -39,6 +40,8 @@ class TargetKind:
     "of the source's ClusterView"
     repairs: bool = False
     "whether the target takes single rows (`rows.write`)"
+    limits: Limits = Limits()
+    "what one cell of such a row may have"
     jobs: bool = True
     "whether detached jobs run on the target's side too"
     watch: Callable[[Watch, Side, Settings], Watch] = lambda watch, side, settings: watch

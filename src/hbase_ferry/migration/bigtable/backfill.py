@@ -147,7 +147,7 @@ class PipelineBackfill(Backfill):
         export_id, import_id = self.jobs(view)
         export, pipeline = beam.backfill_commands(
             ctx.settings, ctx.bigtable, table, ctx.families(view, table), ctx.snapshot(view, table), folder,
-            export_id, import_id,
+            export_id, import_id, self._all_families(view),
         )  # fmt: skip
         unknown, rows = beam.lacking(ctx.bigtable), f"rows of {table} on {self.name(Side.TARGET)}"
         return (
@@ -155,13 +155,24 @@ class PipelineBackfill(Backfill):
             self.job(view, Side.SOURCE, import_id, pipeline, rows, done=done, unknown=unknown),
         )
 
+    def _all_families(self, view: View) -> tuple[str, ...]:
+        table = view.source.table(self.lane)
+        return tuple(family.name for family in table.families) if table else ()
+
+    def _export_gates(self, view: View) -> tuple[Gate, ...]:
+        identity = view.source.identity.current
+        names = self.ctx.families(view, self.lane)
+        text = beam.export_fault(identity.major if identity else 2, self.lane, names, self._all_families(view))
+        return (Gate(f"export.families.{self.lane}", False, text),) if text else ()
+
     def jobs(self, view: View) -> tuple[str, str]:
         """Job ids of the present attempt."""
         return self.ctx.job(view, "export", self.lane), self.ctx.job(view, "import", self.lane)
 
     def gates(self, view: View) -> tuple[Gate, ...]:
         lost = (*lost_gates(view, self.jobs(view)), *self._pipeline_gate(view))
-        return (*super().gates(view), *lost, *(self._snapshot_gates(view) if self.ctx.uses_snapshot else ()))
+        export = self._snapshot_gates(view) if self.ctx.uses_snapshot else self._export_gates(view)
+        return (*super().gates(view), *lost, *export)
 
     def _snapshot_gates(self, view: View) -> tuple[Gate, ...]:
         """A snapshot is imported whole, and of each column the newest version alone."""

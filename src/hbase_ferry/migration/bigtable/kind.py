@@ -13,6 +13,7 @@ from hbase_ferry.migration.bigtable.plan import bigtable_plan
 from hbase_ferry.migration.settings import Settings
 from hbase_ferry.migration.targets import TargetKind
 from hbase_ferry.model import cluster as model
+from hbase_ferry.model.bigtable.names import LIMITS
 from hbase_ferry.model.cluster import ClusterView, Side
 from hbase_ferry.model.watch import Watch
 
@@ -29,6 +30,7 @@ def bigtable() -> TargetKind:
         causes,
         source_parts=model.PARTS,
         repairs=True,
+        limits=LIMITS,
         jobs=False,
         watch=watch,
         remember=remember,
