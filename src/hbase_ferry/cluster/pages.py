@@ -2,7 +2,8 @@
 
 The Bigtable client, the simulated instance and the simulated clusters build their `rows.scan` answers with this. A
 row's size is its key plus qualifier and value of each of its cells. Invariant: a page holds at most `max_rows` rows and
-ends with the row that brings it to `max_bytes`; a row above `SKIP` times that is only named.
+ends with the row that brings it, its cells counted in (`model.rows.measured`), to `max_bytes`; a row above `SKIP` times
+that is only named.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from hbase_ferry.model.event import Json
+from hbase_ferry.model.rows import measured
 
 SKIP = 4
 ReadCell: TypeAlias = tuple[str, bytes, int, bytes]
@@ -29,7 +31,7 @@ class Page:
         self._digest = asked["values"] == "digest"
         self._rows: list[Json] = []
         self._skipped: list[Json] = []
-        self._bytes = 0
+        self._bytes = self._count = 0
         self._last = b""
         self.limit: int = SKIP * self._max_bytes
         self.ended = False
@@ -37,17 +39,19 @@ class Page:
 
     @property
     def full(self) -> bool:
-        return self.ended or self._bytes >= self._max_bytes or len(self._rows) + len(self._skipped) >= self._max_rows
+        long = measured(self._bytes, self._count) >= self._max_bytes
+        return self.ended or long or len(self._rows) + len(self._skipped) >= self._max_rows
 
     def add(self, key: bytes, cells: Sequence[ReadCell] | None, size: int) -> None:
         """The next row. `cells` None: it is too large."""
         self._last = key
-        if cells is None or size > self.limit:
+        if cells is None or measured(size, len(cells)) > self.limit:
             self._skipped.append(key.hex())
             return
         ordered = sorted(cells, key=lambda cell: (cell[0], cell[1], -cell[2]))
         self._rows.append([key.hex(), [[f, q.hex(), time, self._shown(value)] for f, q, time, value in ordered]])
         self._bytes += size
+        self._count += len(cells)
 
     def _shown(self, value: bytes) -> str:
         return hashlib.md5(value, usedforsecurity=False).hexdigest() if self._digest else value.hex()

@@ -15,21 +15,16 @@ from typing import Any
 from hbase_ferry.cluster.pages import Page, size_of
 from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.model.event import Json
-from hbase_ferry.model.rows import measured
 
 
 def page_of(table: SimTable, asked: Mapping[str, Any]) -> dict[str, Json]:
     """The answer of `rows.scan` with checked parameters."""
     start, stop = bytes.fromhex(asked["start"]), bytes.fromhex(asked["stop"])
-    page, size, count = Page({**asked, "stop": stop}), 0, 0
+    page = Page({**asked, "stop": stop})
     for key, row in ordered(table, start, stop):
         cells = [(f, q, ms * 1000, value) for f, q, ms, value in table.rows.shown(row, asked["families"])]
         if cells:
-            own = size_of(key, cells)
-            fits = measured(own, len(cells)) <= page.limit
-            page.add(key, cells if fits else None, own)
-            size, count = size + own * fits, count + len(cells) * fits
-            page.ended = measured(size, count) >= asked["max_bytes"]
+            page.add(key, cells, size_of(key, cells))
             if page.full:
                 break
     return page.answer()

@@ -127,7 +127,8 @@ class FerryBackfill(Backfill):
         state = self.state(view)
         if not state.done:
             return None
-        left = [plural(number, noun) for number, noun in ((state.skipped, "row"), (state.refused, "cell")) if number]
+        left_out = ((state.skipped, "row"), (state.long_keys, "row key"), (state.refused, "cell"))
+        left = [plural(number, noun) for number, noun in left_out if number]
         note = f"{count(state.rows)} rows, {size(state.bytes)} of {self.lane} copied"
         return self.copied(view, f"{note}; {' and '.join(left)} too large to copy" if left else note)
 
