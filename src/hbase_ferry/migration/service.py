@@ -145,7 +145,7 @@ class MigrationService:
     def causes(self, view: View | None = None) -> tuple[Cause, ...]:
         """Why this migration's peer stalls, as far as both sides show it; empty: nothing is seen."""
         history = tuple(self.sight.history)
-        return self.kind.causes(self.settings.peer_id, history, (view or self.view).target)
+        return self.kind.causes(self.settings.peer_id, history, view or self.view)
 
     def watch(self, side: Side) -> Watch:
         """What a poller should ask this side for."""

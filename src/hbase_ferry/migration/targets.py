@@ -34,8 +34,8 @@ class TargetKind:
     "the steps in their order"
     parts: tuple[str, ...]
     "of the target's ClusterView"
-    causes: Callable[[str, Sequence[ClusterView], ClusterView], tuple[Cause, ...]]
-    "peer id, the source's views, the newest of the target -> why the peer stalls, with evidence and remedy"
+    causes: Callable[[str, Sequence[ClusterView], View], tuple[Cause, ...]]
+    "peer id, the source's views, the newest view -> why the peer stalls, with evidence and remedy"
     source_parts: tuple[str, ...] = CLUSTER
     "of the source's ClusterView"
     repairs: bool = False
@@ -51,7 +51,9 @@ class TargetKind:
 
 
 def _hbase() -> TargetKind:
-    return TargetKind("hbase", hbase_plan, CLUSTER, stalls.causes)
+    return TargetKind(
+        "hbase", hbase_plan, CLUSTER, lambda peer, history, view: stalls.causes(peer, history, view.target)
+    )
 
 
 def _bigtable() -> TargetKind:

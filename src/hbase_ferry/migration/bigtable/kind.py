@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hbase_ferry.insight.bigtable import library, stalls
 from hbase_ferry.insight.stalls import Cause
-from hbase_ferry.migration.bigtable.losses import remember
+from hbase_ferry.migration.bigtable.losses import not_started_since, remember
 from hbase_ferry.migration.bigtable.names import dry_peer
 from hbase_ferry.migration.bigtable.plan import bigtable_plan
 from hbase_ferry.migration.settings import Settings
@@ -15,6 +15,7 @@ from hbase_ferry.migration.targets import TargetKind
 from hbase_ferry.model import cluster as model
 from hbase_ferry.model.bigtable.names import LIMITS
 from hbase_ferry.model.cluster import ClusterView, Side
+from hbase_ferry.model.view import View
 from hbase_ferry.model.watch import Watch
 
 PARTS = ("identity", "tables")
@@ -37,9 +38,12 @@ def bigtable() -> TargetKind:
     )
 
 
-def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterView) -> tuple[Cause, ...]:
+def causes(peer_id: str, source_history: Sequence[ClusterView], view: View) -> tuple[Cause, ...]:
     """Of the migration's peer, and of its dry run's where that one is there."""
-    both = (stalls.causes(each, source_history, target) for each in (peer_id, dry_peer(peer_id)))
+    both = (
+        stalls.causes(each, source_history, view.target, not_started_since(view, each))
+        for each in (peer_id, dry_peer(peer_id))
+    )
     return tuple(dict.fromkeys(cause for found in both for cause in found))
 
 
