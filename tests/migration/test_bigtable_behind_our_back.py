@@ -244,6 +244,11 @@ def test_a_pipeline_of_an_earlier_attempt_keeps_everything_closed_that_it_would_
     view = dataclasses.replace(service.view, started=frozenset([started]))
     for step in (BACKFILL, "enable-peer"):
         assert any(gate.name == f"lost.{started}" for gate in service.plan.step(step).gates(view)), step
+    service = edited(crossing, bigtable__backfill=beam)
+    assert shown(phase=JobPhase.RUNNING) == {}, "the present attempt"
+    del instance_of(crossing).tables[CUSTOMERS]
+    view = dataclasses.replace(service.observe(), started=frozenset([started]))
+    assert [gate.name for gate in service.plan.step(TABLE).gates(view)] == [f"lost.{started}"], "it would fill the next"
 
 
 # ---- the dry run and the writers

@@ -23,10 +23,12 @@ def import_gates(ctx: BigtableContext, view: View, table: str) -> tuple[Gate, ..
 
 
 def _earlier(ctx: BigtableContext, view: View, table: str) -> list[str]:
-    """Ids of the imports into the table, of whichever generation, creation and attempt, but the present one."""
+    """Ids of the imports into the table, of whichever generation, creation and attempt, but the present one. A table
+    that is not there has none of the present: what was started for the one before would fill the next."""
     number = [each.name for each in ctx.settings.tables].index(table) + 1
     named = re.compile(rf"{re.escape(ctx.run_id)}(-g\d+)?-import(-t\d+)?-{number}-\d+")
-    present = {ctx.job(view, "import", table)} if ctx.uses_beam else set()
+    there = view.target.table(table) is not None
+    present = {ctx.job(view, "import", table)} if ctx.uses_beam and there else set()
     return sorted(name for name in {*view.started, *view.jobs} - present if named.fullmatch(name))
 
 
