@@ -186,9 +186,9 @@ def test_a_table_that_is_there_otherwise_is_refused_with_what_differs(backend: B
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("shop:orders", "no namespaces"),
-        ("a" * 51, "at most 50"),
-        ("-orders", "begins with"),
+        ("shop:orders", "Bigtable has none"),
+        ("a" * 51, "takes 50 at most"),
+        ("-orders", "no . or - in front"),
         ("or ders", "letters"),
         ("", "is not a table's name"),
         ("ordérs", "letters"),

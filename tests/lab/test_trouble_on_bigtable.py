@@ -234,7 +234,7 @@ def test_a_server_that_lost_its_project_key_is_named_with_the_time_it_has_left(
     keys_in("hbase-site")
     seen = live.says("an endpoint that runs", lambda: live.started("server2"), works)
     assert not any(library.PROJECT in why for why in seen.closed["preflight"])
-    assert lost(seen) == {**lost_before, "gone": 1}, "what it counted in its earlier life stays in the ledger"
+    assert lost(seen) == {**lost_before, "gone": 2}, "what it counted in its first life stays, and two lives ended"
 
 
 def test_a_dry_run_s_config_needs_the_keys_in_core_site_and_then_counts_and_ships_nothing(
