@@ -116,6 +116,12 @@ def run(service: MigrationService, until: str = "") -> list[Event]:
     return events
 
 
+def undo(service: MigrationService, *steps: tuple[str, str]) -> None:
+    """Takes these steps back, in this order: (step id, what its confirmation has to be typed)."""
+    for step, typed in steps:
+        list(service.undo(step, typed))
+
+
 class Meddled:
     """A wire that a test can cut before or after a call reached the cluster, and that counts what reached it."""
 

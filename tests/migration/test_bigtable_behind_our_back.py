@@ -18,7 +18,7 @@ from hbase_ferry.migration.service import MigrationService
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Json
 from hbase_ferry.model.view import JobPhase, JobState
-from migration.embedded import Crossing, Meddled, bigtable_settings, run
+from migration.embedded import Crossing, Meddled, bigtable_settings, run, undo
 from migration.test_bigtable_crossing import BACKFILL, DRY, FINAL, PEER, VERIFY, assert_crossed, core_site
 from migration.test_bigtable_guards import TABLE, instance_of, look_on, steps, target
 
@@ -163,8 +163,7 @@ def test_a_peer_that_shipped_for_a_moment_spoils_the_copy_for_good(tmp_path: Pat
     peer.enabled = False
     look_on(service, 6)
     assert "was ENABLED while the history" in refused(service, BACKFILL)
-    for step, typed in ((SCOPE, ""), ("add-peer", PEER), (TABLE, CUSTOMERS)):
-        list(service.undo(step, typed))
+    undo(service, (SCOPE, ""), ("add-peer", PEER), (TABLE, CUSTOMERS))
     run(service)
     assert_crossed(crossing, service)
 

@@ -28,7 +28,7 @@ from hbase_ferry.migration.settings import TableSettings
 from hbase_ferry.model.bigtable.retention import MaxVersions
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Json
-from migration.embedded import Crossing, Meddled, bigtable_settings, run
+from migration.embedded import Crossing, Meddled, bigtable_settings, run, undo
 from migration.test_bigtable_crossing import BACKFILL, FINAL, PEER, VERIFY, assert_crossed, compared, copied, intents
 
 TABLE = f"table:{CUSTOMERS}"
@@ -443,8 +443,7 @@ def test_a_scope_that_was_lowered_under_a_peer_is_not_raised_again_for_it(tmp_pa
     crossing.clock.sleep(30)
     with pytest.raises(Refused, match=f"scope of {CUSTOMERS} was lowered while peer {PEER} was there"):
         run(service)
-    for step, typed in (("add-peer", PEER), (TABLE, CUSTOMERS)):
-        list(service.undo(step, typed))
+    undo(service, ("add-peer", PEER), (TABLE, CUSTOMERS))
     run(service)
     assert_crossed(crossing, service)
 
@@ -493,8 +492,7 @@ def test_the_red_button_in_the_middle_of_a_stall_and_a_new_peer_with_its_own_his
     assert steps(service)["roll-wals"] is StepState.READY, "a new peer wants fresh WALs again"
     with pytest.raises(Refused, match=f"holds rows of an earlier copy.* Undo step {TABLE}"):
         run(service)
-    for step, typed in ((f"scope:{CUSTOMERS}", ""), (TABLE, CUSTOMERS)):
-        list(service.undo(step, typed))
+    undo(service, (f"scope:{CUSTOMERS}", ""), (TABLE, CUSTOMERS))
     run(service, "add-peer")
     assert steps(service)[BACKFILL] is not StepState.DONE, "what was written meanwhile is in no WAL that a peer holds"
     run(service)
@@ -509,8 +507,7 @@ def test_writers_stopped_for_a_peer_that_is_gone_are_to_be_stopped_again(tmp_pat
     crossing.world.start_writers(Side.SOURCE)
     crossing.clock.sleep(60)
     service.observe()
-    for step, typed in ((f"scope:{CUSTOMERS}", ""), (TABLE, CUSTOMERS)):
-        list(service.undo(step, typed))
+    undo(service, (f"scope:{CUSTOMERS}", ""), (TABLE, CUSTOMERS))
     run(service, VERIFY)
     assert steps(service)["stop-writers"] is not StepState.DONE
     with pytest.raises(Refused, match="stop-writers"):

@@ -128,9 +128,10 @@ def _place(view: View, kind: str, subject: str) -> int:
     return max(places, default=-1)
 
 
-def of_its_shipping(view: View, kind: str, peer_id: str) -> Proof | None:
-    """The newest proof of what the peer shipped, unless it was added again or its enabling was undone since."""
-    return of_this_peer(view, kind, peer_id) and standing(view, kind, peer_id, "enable-peer")
+def of_its_shipping(view: View, kind: str, peer_id: str, subject: str = "") -> Proof | None:
+    """The newest proof about the subject (empty: the peer's queues) while the peer ships, unless it was added again or
+    its enabling was undone since."""
+    return of_this_peer(view, kind, peer_id, subject) and standing(view, kind, subject or peer_id, "enable-peer")
 
 
 def added_by_us(view: View, peer_id: str) -> bool:

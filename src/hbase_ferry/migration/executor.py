@@ -12,7 +12,7 @@ from hbase_ferry.errors import AgentError, BadAnswer, Refused, StepFailed, Unrea
 from hbase_ferry.migration.context import standing
 from hbase_ferry.migration.core import Effect, Step, Work
 from hbase_ferry.migration.sending import SETTLE_SECONDS, Sender, key_of
-from hbase_ferry.migration.steps.prepare import Preflight
+from hbase_ferry.migration.steps.checks import Preflight
 from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.event import Event, EventKind, Json
 from hbase_ferry.model.view import Proof, View

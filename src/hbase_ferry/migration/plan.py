@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hbase_ferry.migration.context import Context
 from hbase_ferry.migration.core import Plan, Risk, Step
-from hbase_ferry.migration.steps import catchup, history, prepare, restore, shared, verify
+from hbase_ferry.migration.steps import catchup, checks, history, prepare, restore, shared, verify
 
 
 def hbase_plan(ctx: Context) -> Plan:
@@ -33,7 +33,7 @@ def hbase_plan(ctx: Context) -> Plan:
 
 def _prepare(ctx: Context) -> list[Step]:
     return [
-        prepare.Preflight(
+        checks.Preflight(
             id="preflight",
             title="check both clusters",
             risk=Risk.SAFE,

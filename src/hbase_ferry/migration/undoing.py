@@ -44,7 +44,7 @@ class Undoer(Sender):
         with self._taking_back(step):
             for action in actions:
                 yield from self._send(step, action, undo=True)
-            yield from self._until_gone(step)
+            self._until_gone(step)
         undone = Proof("undone", step.id, self._clock.now(), {}, f"{step.id} was taken back")
         yield self._proof(step, undone)
         yield self._emit(EventKind.STEP_DONE, step, f"undone: {step.title}")
@@ -58,7 +58,7 @@ class Undoer(Sender):
         finally:
             self._records.undoing.discard(name)
 
-    def _until_gone(self, step: Step) -> Iterator[Event]:
+    def _until_gone(self, step: Step) -> None:
         view = self._service.observe()
         waits = 0.0
         while step.undo(view) and waits < SETTLE_SECONDS:
@@ -66,7 +66,6 @@ class Undoer(Sender):
             view = self._pause(step)
         if step.undo(view):
             raise StepFailed(f"undo of {step.id} was sent, and the clusters still show the step's effect")
-        yield from ()
 
     def _standing_on(self, step: Step, view: View) -> str:
         """A later step whose effect has to be taken back first; empty: none."""

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hbase_ferry.insight.format import count, plural, size
-from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable import beam
-from hbase_ferry.migration.bigtable.imports import import_gates
+from hbase_ferry.migration.bigtable.imports import import_gates, pipeline_gate
 from hbase_ferry.migration.bigtable.names import (
     DROPPED,
     BigtableContext,
@@ -20,6 +19,7 @@ from hbase_ferry.migration.bigtable.names import (
     copy_subject,
     history_basis,
     holds_history,
+    of_this_history,
 )
 from hbase_ferry.migration.bigtable.tables import schema_gate
 from hbase_ferry.migration.compare.copying import Copying, CopyState, copy_piece, copy_state
@@ -67,7 +67,7 @@ class Backfill(FerryStep):
 
     def _spoiled(self, view: View) -> bool:
         proof = view.proof(SPOILED, self.lane)
-        return proof is not None and history_basis(view, self.lane).items() <= proof.basis.items()
+        return proof is not None and of_this_history(view, self.lane, proof)
 
     def lost(self, view: View) -> Proof | None:
         """A copy over which the peer shipped, be it for a moment."""
@@ -171,7 +171,8 @@ class PipelineBackfill(Backfill):
         return self.ctx.job(view, "export", self.lane), self.ctx.job(view, "import", self.lane)
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        lost = (*lost_gates(view, self.jobs(view)), *self._pipeline_gate(view))
+        pipeline = pipeline_gate(self.ctx, view, self.jobs(view)[1])
+        lost = (*lost_gates(view, self.jobs(view)), *((pipeline,) if pipeline else ()))
         export = self._snapshot_gates(view) if self.ctx.uses_snapshot else self._export_gates(view)
         return (*super().gates(view), *lost, *export)
 
@@ -190,15 +191,6 @@ class PipelineBackfill(Backfill):
             )
             gates.append(Gate(f"snapshot.versions.{self.lane}", False, text, waivable=True))
         return tuple(gates)
-
-    def _pipeline_gate(self, view: View) -> tuple[Gate, ...]:
-        """Closed where the pipeline may run on in Dataflow without the process that started it."""
-        job_id = self.jobs(view)[1]
-        look = beam.may_still_run(self.ctx.bigtable, view.job(job_id))
-        if look is None:
-            return ()
-        text = f"the pipeline of {job_id} may still run: `{commands.line(look)}`; when it is over, waive lost.{job_id}"
-        return (Gate(f"lost.{job_id}", False, text, waivable=True),)
 
     def failure(self, view: View) -> str | None:
         return None if backfilled(view, self.lane) else self.enabled(view) or self.job_failure(view, *self.jobs(view))

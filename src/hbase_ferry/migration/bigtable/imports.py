@@ -43,8 +43,14 @@ def _gate(ctx: BigtableContext, view: View, table: str, job_id: str) -> Gate | N
     if state.alive:
         text = f"job {job_id} of an earlier attempt still imports into {table}: await its end, or stop it on {source}"
         return Gate(name, False, text)
-    look = beam.may_still_run(ctx.bigtable, state)
+    return pipeline_gate(ctx, view, job_id)
+
+
+def pipeline_gate(ctx: BigtableContext, view: View, job_id: str) -> Gate | None:
+    """Closed where the job's pipeline may run on in Dataflow without the process that started it."""
+    look = beam.may_still_run(ctx.bigtable, view.job(job_id))
     if look is None:
         return None
+    name = f"lost.{job_id}"
     text = f"the pipeline of {job_id} may still run: `{commands.line(look)}`; when it is over, waive {name}"
     return Gate(name, False, text, waivable=True)

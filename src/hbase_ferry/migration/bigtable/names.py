@@ -116,6 +116,11 @@ def history_basis(view: View, table: str) -> dict[str, str]:
     return {"generation": str(generation(view)), "creation": str(creations(view, table))}
 
 
+def of_this_history(view: View, table: str, proof: Proof) -> bool:
+    """Whether a proof about a copy speaks of one for the present peer, into the table as it is."""
+    return history_basis(view, table).items() <= proof.basis.items()
+
+
 def backfilled(view: View, table: str) -> bool:
     """Whether the table's history was copied for the peer that holds its writes back, into the table as it is."""
     return _history(view, table) is not None
@@ -129,5 +134,4 @@ def dropped_from_history(view: View, table: str) -> int:
 
 def _history(view: View, table: str) -> Proof | None:
     proof = standing(view, "backfilled", table, f"table:{table}")
-    there = proof is not None and history_basis(view, table).items() <= proof.basis.items()
-    return proof if there else None
+    return proof if proof is not None and of_this_history(view, table, proof) else None

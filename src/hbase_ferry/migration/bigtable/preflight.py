@@ -9,7 +9,7 @@ from hbase_ferry.insight.bigtable.rollout import rollout
 from hbase_ferry.insight.preflight import Finding, TableWish
 from hbase_ferry.migration.bigtable.names import BigtableContext
 from hbase_ferry.migration.core import Gate
-from hbase_ferry.migration.steps.prepare import Preflight
+from hbase_ferry.migration.steps.checks import Preflight
 from hbase_ferry.model.view import View
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hbase_ferry.insight.format import duration
 from hbase_ferry.migration import commands
-from hbase_ferry.migration.context import added_by_us, attempt, of_its_shipping, of_this_peer, restored, standing
+from hbase_ferry.migration.context import added_by_us, attempt, of_its_shipping, restored
 from hbase_ferry.migration.core import HISTORY, Action, Effect, Gate, Progress, Risk
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.model.cluster import ReplicationQueue, Side
@@ -293,8 +293,7 @@ class StopWriters(FerryStep):
     risk: Risk = Risk.CUTOVER
 
     def waiting_for(self, view: View) -> str | None:
-        stopped = of_this_peer(view, "stopped", self.ctx.peer_id, "migration")
-        if stopped is None or standing(view, "stopped", "migration", "enable-peer") is None:
+        if of_its_shipping(view, "stopped", self.ctx.peer_id, "migration") is None:
             return still_wait(self, view, self.ctx.settings.gates.still_seconds) or "the stop is not on record yet"
         return None
 

@@ -1,4 +1,4 @@
-"""Phase 1: look before touching, then make the source hold every new write back for the target.
+"""Phase 1: make the source hold every new write back for the target, before anything is copied.
 
 Order matters (HBase guide, cluster replication; facts in docs/architecture.md): the peer exists, DISABLED, before
 the scope is raised, and the scope is raised before the snapshot, because a WAL entry carries the scope it was
@@ -10,77 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hbase_ferry.insight.preflight import Finding, TableWish, preflight
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.context import added_by_us, basis_scopes, held, of_this_peer, restored, scopes_of, standing
 from hbase_ferry.migration.core import Action, Effect, Gate, Progress, Risk
 from hbase_ferry.migration.steps.base import FerryStep, orphan_gates
 from hbase_ferry.model.cluster import Peer, Side
 from hbase_ferry.model.view import Proof, View
-
-
-@dataclass(frozen=True, kw_only=True)
-class Preflight(FerryStep):
-    """Named checks of both clusters. Sends nothing."""
-
-    def findings(self, view: View) -> tuple[Finding, ...]:
-        """Every check with its severity, as of this view."""
-        settings = self.ctx.settings
-        wishes = tuple(TableWish(t.name, t.families) for t in settings.tables)
-        return preflight(
-            view,
-            wishes,
-            self.ctx.peer_id,
-            min_free_fraction=settings.gates.min_free_fraction,
-            skip_tmp=settings.export.skip_tmp,
-            run_id=self.ctx.run_id,
-        )
-
-    def gates(self, view: View) -> tuple[Gate, ...]:
-        opened = {"ok": True, "warn": False, "block": False, "unknown": None}
-        found = (
-            Gate(f"preflight.{f.check}", opened[f.severity], f.text, warning=f.severity in ("warn", "unknown"))
-            for f in self.findings(view)
-        )
-        return (*self._unseen(view), *found)
-
-    def _unseen(self, view: View) -> tuple[Gate, ...]:
-        """A closed gate for every listing that failed: a check without its facts is no check passed."""
-        parts = ((view.side(side), part) for side in Side for part in ("namespaces", "tables", "peers", "snapshots"))
-        return tuple(
-            Gate(f"seen.{part}", None, f"the {part} of {seen.name} were not seen: {getattr(seen, part).error}")
-            for seen, part in parts
-            if part in seen.parts and getattr(seen, part).error is not None
-        )
-
-    def waiting_for(self, view: View) -> str | None:
-        checked = view.proof("preflight", "migration")
-        if checked is None:
-            return "the checks have not been run and accepted"
-        asked = checked.basis.get("about") == self._about()
-        return None if asked else "the checks were run for other tables or another peer_id: run them again"
-
-    def _about(self) -> str:
-        """What the checks are about, as the configuration has it."""
-        tables = (f"{table.name} {','.join(table.families)}".strip() for table in self.ctx.settings.tables)
-        return "; ".join((*tables, self.ctx.peer_id))
-
-    def proves(self, view: View) -> Proof | None:
-        found = self.findings(view)
-        count = {s: sum(f.severity == s for f in found) for s in ("ok", "warn", "unknown", "block")}
-        if count["block"] or self._unseen(view):
-            return None
-        return Proof(
-            "preflight",
-            "migration",
-            view.at,
-            {**{k: str(v) for k, v in count.items()}, "about": self._about()},
-            f"{len(found)} checks: {count['ok']} ok, {count['warn']} warnings, {count['unknown']} not known",
-        )
-
-    def progress(self, view: View) -> Progress | None:
-        found = self.findings(view)
-        return Progress(sum(f.severity == "ok" for f in found), len(found), "checks")
 
 
 @dataclass(frozen=True, kw_only=True)
