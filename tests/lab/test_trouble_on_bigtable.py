@@ -113,14 +113,17 @@ def test_a_target_that_hangs_is_no_missing_table_and_goes_on_by_itself(live: Tro
             lambda: live.service.view.target.tables.error,
             lambda seen: next(iter(seen.causes)) == UNREACHABLE,
         )
-        assert "does not answer hbase-ferry either" in seen.causes[UNREACHABLE].evidence
         assert seen.steps[table].state is StepState.UNKNOWN, "what was not seen is not missing"
         assert any("not seen on both sides" in why for why in seen.closed["enable-peer"])
         seen = live.comes_to(
-            "a stall", lambda seen: seen.truth.state is PeerState.STALLED and "target hung" in seen.causes, 30
+            "a stall, and its attempts",
+            lambda seen: seen.truth.state is PeerState.STALLED
+            and "target hung" in seen.causes
+            and "once a client timeout (10 s)" in seen.causes["target hung"].evidence,
+            45,
         )
         assert "nothing was shipped for" in seen.truth.text
-        assert "once a client timeout (10 s)" in seen.causes["target hung"].evidence
+        assert "does not answer hbase-ferry either" in seen.causes[UNREACHABLE].evidence, "its attempts were seen"
         assert not {"table missing", "permanent error"} & set(seen.causes)
         shipped = live.ships()
     finally:
