@@ -1,7 +1,7 @@
-"""Google's Beam pipelines on this machine: their jar, Beam's DirectRunner, and the settings that use both.
+"""Google's offline tools on this machine: the Beam pipelines with Beam's DirectRunner, and the schema translator.
 
-The jars lie in the cache by the hash of lab/poms/bigtable-beam.xml: 376 MB, so that only the slow tests ask for them.
-Called by those.
+The jars lie in the cache by the hash of their pom: the pipelines' take 376 MB, so that only the slow tests ask for
+them. Called by those.
 """
 
 from __future__ import annotations
@@ -32,3 +32,8 @@ def backfill(folder: Path, engine: str = "import") -> dict[str, Any]:
         "temp_dir": f"file://{folder / 'temp'}",
         "options": {"targetParallelism": "2"},
     }
+
+
+def translator() -> Path:
+    """The jar of Google's schema translator, with all it needs inside. Raises Unavailable."""
+    return next(jars.class_path(HERE / "poms" / "bigtable-tools.xml").glob("*.jar"))

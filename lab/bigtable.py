@@ -209,6 +209,8 @@ def _endpoint() -> Path:
 
 def _hbase_settings(chosen: Mapping[str, int]) -> dict[str, object]:
     return {
+        # the default: Google's schema translator looks nowhere else
+        "zookeeper.znode.parent": "/hbase",
         "hbase.master.info.bindAddress": "127.0.0.1",
         "hbase.master.info.port": chosen["master_info"],
         "hbase.regionserver.info.bindAddress": "127.0.0.1",

@@ -93,7 +93,8 @@ class Cluster:
     @property
     def cluster_key(self) -> str:
         """quorum:port:znode, as add_peer takes it."""
-        return f"localhost:{self.ports['zookeeper']}:/hbase-{self.name}"
+        znode = self.extras.settings.get("hbase-site.xml", {}).get("zookeeper.znode.parent", site.znode(self.name))
+        return f"localhost:{self.ports['zookeeper']}:{znode}"
 
     @property
     def thrift(self) -> str:

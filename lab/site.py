@@ -70,13 +70,18 @@ def _hdfs(ports: Mapping[str, int], data: Path) -> dict[str, object]:
     }
 
 
+def znode(name: str) -> str:
+    """The znode of a cluster of that name: no client finds one cluster of a pair by the other's."""
+    return f"/hbase-{name}"
+
+
 def _hbase(name: str, ports: Mapping[str, int], servers: int) -> dict[str, object]:
     return {
         "hbase.rootdir": f"hdfs://localhost:{ports['namenode']}/hbase",
         "hbase.cluster.distributed": "true",
         "hbase.zookeeper.quorum": "localhost",
         "hbase.zookeeper.property.clientPort": ports["zookeeper"],
-        "zookeeper.znode.parent": f"/hbase-{name}",
+        "zookeeper.znode.parent": znode(name),
         # above any time a test freezes a cluster for: an expired session makes the thawed server abort itself
         "zookeeper.session.timeout": 600_000,
         "hbase.master.port": ports["master"],

@@ -84,6 +84,7 @@ def test_a_closed_gate_names_itself_and_can_be_accepted_with_a_reason(pair: Pair
     assert refused.exit_code == 3
     assert "refused: 63% of prod-bj's disk is free, 99% is the least" in refused.stderr
     assert "gate disk.free can be accepted with: --accept disk.free=REASON" in refused.stderr
+    assert last_line(refused.stderr).startswith("once that is mended, go on with: hbase-ferry run ")
     accepted = pair.run(
         "run", "CONFIG", "--until", "add-peer", "--accept", "disk.free=the disk grows tonight"
     )
@@ -125,7 +126,7 @@ def test_a_side_that_does_not_answer_is_5_and_nothing_is_sent(pair: Pair) -> Non
     result = pair.run("run", "CONFIG")
     assert result.exit_code == 5
     assert "not reached: emr6 (target): " in result.stderr
-    assert last_line(result.stderr) == f"go on with: hbase-ferry run {pair.config}"
+    assert last_line(result.stderr) == f"once it answers, go on with: hbase-ferry run {pair.config}"
     assert pair.events() == []
 
 

@@ -1,7 +1,10 @@
-"""Google's own pipelines really run: a history is exported, imported and compared, by jobs of the product's agent."""
+"""Google's own tools really run: a history is exported, imported and compared, by jobs of the product's agent; and the
+schema translator as the plan prints it."""
 
 from __future__ import annotations
 
+import shlex
+import subprocess
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -10,7 +13,7 @@ from pathlib import Path
 import pytest
 from bigtable_crossing import BigtableCrossing
 from google.cloud.bigtable.data import BigtableDataClient, DeleteAllFromRow, SetCell
-from lab.beam import backfill
+from lab.beam import backfill, translator
 from lab.bigtable import BigtableLab, compare_cells
 from lab.workload import Workload
 
@@ -194,5 +197,29 @@ def test_a_table_crosses_through_the_pipelines_under_live_writes(bigtable_lab: B
         assert {"export-1-1", "import-1-1", "final1-hash-1-1", "final1-sync-1-1"} <= set(ended)
         assert beam.sync_result(ended["final1-sync-1-1"]).different == 0
         assert not any((tmp_path / "export").glob("*")) and not any((tmp_path / "hash").glob("*")), "cleaned up"
+    finally:
+        crossing.close()
+
+
+def test_the_printed_line_of_the_schema_translator_makes_the_table_that_the_step_wants(
+    bigtable_lab: BigtableLab, tmp_path: Path
+) -> None:
+    crossing = BigtableCrossing(bigtable_lab, tmp_path, "translated", rows=10)
+    service, name = crossing.ferry.service, f"table:{crossing.table}"
+    try:
+        step = service.plan.step(name)
+        (told,) = step.says(service.observe())
+        line, gate = told.split("before this step: ", 1)[1].split("; then accept gate ")
+        argv = [str(translator()) if word.startswith("<") else word for word in shlex.split(line)]
+        ran = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        view = service.observe()
+        made = view.target.table(crossing.table)
+        assert made is not None
+        assert {family.name: family.retention for family in made.families} == dict.fromkeys(FAMILIES, "maxversions=3")
+        assert not step.done(view), "it may be anybody's"
+        service.waive(gate, "made by Google's schema translator")
+        view = service.observe()
+        assert step.done(view) and not step.blocked(view)
     finally:
         crossing.close()

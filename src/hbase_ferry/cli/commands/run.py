@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from hbase_ferry.migration.service import MigrationService
 
 
+_FIRST = {ExitCode.REFUSED: "once that is mended, ", ExitCode.UNREACHABLE: "once it answers, "}
+"""What has to come before the same line can do more than this time."""
+
+
 @dataclass(frozen=True)
 class Request:
     """The command line of one run."""
@@ -55,7 +59,8 @@ def run(out: Output, request: Request) -> ExitCode:
             out.talk("look with: " + command_line("status", request.config))
         if code is not ExitCode.DONE and code is not ExitCode.USAGE:
             named = [*request.confirm, *([crossing.step] if crossing.unconfirmed else [])]
-            out.talk("go on with: " + command_line(*request.words(), confirm=named))
+            first = "" if crossing.unconfirmed else _FIRST.get(code, "")
+            out.talk(f"{first}go on with: " + command_line(*request.words(), confirm=named))
     return code
 
 
