@@ -9,7 +9,14 @@ from insight_views import RS1, T0, queue
 
 from hbase_ferry.cluster.simulator.embedded_bigtable import BIGTABLE, CUSTOMERS, demo_bigtable_settings
 from hbase_ferry.insight.bigtable import library
-from hbase_ferry.migration.bigtable.losses import MEMORY, counters_now, dry_run_losses, not_started_since, remember
+from hbase_ferry.migration.bigtable.losses import (
+    MEMORY,
+    counters_now,
+    dry_run_losses,
+    failed_starts,
+    not_started_since,
+    remember,
+)
 from hbase_ferry.migration.bigtable.names import BigtableContext, dry_peer
 from hbase_ferry.model.cluster import ClusterView, Observed
 from hbase_ferry.model.view import Proof, View
@@ -93,3 +100,12 @@ def test_since_when_an_endpoint_has_not_started_is_on_record_until_it_runs() -> 
     assert not_started_since(record.view(down), peer_id) == {RS1: str(int(T0))}
     record.see(counted(0, 120, peer_id=peer_id))
     assert not_started_since(record.view(down), peer_id) == {}
+
+
+def test_a_start_that_failed_stays_on_record_after_the_endpoint_runs() -> None:
+    record, peer_id = Record(), SETTINGS.peer_id
+    down = look(0, page(0, {}), queues=[queue(peer_id=peer_id, running=False)], peers=[bigtable_peer(peer_id)])
+    record.see(down, dataclasses.replace(down, load=Observed(down.load.value, T0 + 20)))
+    assert failed_starts(record.view(down)) == (), "it may only take its time"
+    record.see(dataclasses.replace(down, load=Observed(down.load.value, T0 + 40)), counted(0, 120, peer_id=peer_id))
+    assert failed_starts(record.view(down)) == (RS1,)

@@ -421,6 +421,9 @@ def test_a_stall_after_failed_starts_may_be_a_connection_with_old_keys() -> None
     assert "leaked connection" not in named([*before[1:], *_later(spinning())]), "it only took its time"
     restarted = [look(n * 10, page(n * 10, metrics(tried=n * 12_000, read=11), server="rs1,16020,2")) for n in (3, 4)]
     assert "leaked connection" not in named([*before, *restarted])
+    on_record = causes("ferry", _later(spinning()), instance(ORDERS), failed=[RS1, "rs1,16020,2"])
+    told = next(cause.evidence for cause in on_record if cause.name == "leaked connection")
+    assert f"failed to start on {RS1} before" in told
 
 
 def _later(history: list[ClusterView]) -> list[ClusterView]:

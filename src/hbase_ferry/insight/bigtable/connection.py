@@ -7,15 +7,12 @@ looks differ. Called by the stall causes and the checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from hbase_ferry.insight.bigtable import library, startup
 from hbase_ferry.insight.bigtable.pages import read, value
 from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.model.cluster import ClusterView, Peer
-
-START_SECONDS = 30.0
-"""More than an endpoint takes to start, its first connection included (1 to 10 s in the lab)."""
 
 
 def shared(peer: Peer, source: ClusterView) -> Iterator[Cause]:
@@ -34,9 +31,10 @@ def shared(peer: Peer, source: ClusterView) -> Iterator[Cause]:
             )
 
 
-def leaked(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
-    """Servers on which this peer runs after a Bigtable endpoint was seen not to start, in the same life."""
-    servers = _failed_before(peer, history)
+def leaked(peer: Peer, history: Sequence[ClusterView], failed: Collection[str] = ()) -> Iterator[Cause]:
+    """Servers on which this peer runs after a Bigtable endpoint was seen not to start, in the same life. `failed`:
+    those of which that is on record (`startup.failed`), from before this history."""
+    servers = _failed_before(peer, history, failed)
     if servers:
         yield Cause(
             "leaked connection",
@@ -53,10 +51,10 @@ def connection_keys(peer: Peer, source: ClusterView) -> Mapping[str, str]:
     return {key: peer.config.get(key, site[key]) for key in library.CONNECTION_KEYS}
 
 
-def _failed_before(peer: Peer, history: Sequence[ClusterView]) -> tuple[str, ...]:
+def _failed_before(peer: Peer, history: Sequence[ClusterView], recorded: Collection[str]) -> tuple[str, ...]:
     """A start that takes its time is no failure: one that is seen for longer than any start takes is."""
     ours = {queue.server for queue in history[-1].queues(peer.id)} - set(startup.not_started(history[-1], peer.id))
-    failed: set[str] = set()
+    failed = set(recorded)
     begun: dict[tuple[str, str], float] = {}
     for view in history[:-1]:
         at = view.load.at or view.servers.at
@@ -65,5 +63,5 @@ def _failed_before(peer: Peer, history: Sequence[ClusterView]) -> tuple[str, ...
         peers = [other.id for other in view.peers.current if library.ships_to_bigtable(other.endpoint)]
         starting = {(other, server) for other in peers for server in startup.not_started(view, other)}
         begun = {each: begun.get(each, at) for each in starting}
-        failed.update(server for (_, server), since in begun.items() if at - since >= START_SECONDS)
+        failed.update(server for (_, server), since in begun.items() if at - since >= startup.FAILED_SECONDS)
     return tuple(sorted(ours & failed))

@@ -8,7 +8,7 @@ by the steps that wait for a peer (`migration.targets.TargetKind.causes`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from hbase_ferry.insight.bigtable import connection, divergence, library, startup
@@ -39,10 +39,12 @@ def causes(
     source_history: Sequence[ClusterView],
     target: ClusterView,
     not_started: Mapping[str, str] | None = None,
+    failed: Collection[str] = (),
 ) -> tuple[Cause, ...]:
     """Every cause that the newest views show, the likeliest first; empty: none is seen, which does not mean none is.
 
-    `not_started` as `startup.since` gave it: since when the endpoint is not started, from before the history.
+    `not_started` as `startup.since` gave it, since when the endpoint is not started; `failed`: servers on which a start
+    failed, as `startup.failed` gave them. Both from before the history.
 
     The ways to diverge come last: they stop nothing. What a disabled peer will find missing may not be there yet on
     purpose. Tables are compared only where the source's view holds them.
@@ -64,7 +66,7 @@ def causes(
     found = [
         *certain,
         *connection.shared(peer, source),
-        *(connection.leaked(peer, source_history) if tries else ()),
+        *(connection.leaked(peer, source_history, failed) if tries else ()),
         *_unexplained(peer, tries, certain, source_history, target),
         *_not_seen(peer_id, source_history, target, tries),
         *_standstill(peer, source_history),

@@ -5,7 +5,8 @@ add_peer answers ok and the peer shows ENABLED; only isRunning false with lag 0,
 sleepforretries, and when maxretriesmultiplier is reached the region server aborts (ReplicationSource.initialize;
 HBASE-24877), all servers about the same time. A class that is not there is tried for ever, and 1.x does not try again.
 Invariant: the countdown never promises more time than is left, and none is given where the settings were never read.
-Called by the stall causes; `since` by `TargetKind.remember`, for a history holds the looks of a few minutes only.
+Called by the stall causes; `since` and `failed` by `TargetKind.remember`, for a history holds the looks of a few
+minutes only.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from hbase_ferry.model.cluster import ClusterView, Peer, ServerFacts
 
 STARTING_SECONDS = 10.0
 """A healthy endpoint shows the same for 1 to 5 s after add_peer or a restart (lab)."""
+
+FAILED_SECONDS = 30.0
+"""More than an endpoint takes to start, its first connection included (1 to 10 s in the lab)."""
 
 
 def not_started(view: ClusterView, peer_id: str) -> tuple[str, ...]:
@@ -44,6 +48,15 @@ def since(previous: Mapping[str, str], view: ClusterView, peer_id: str) -> Mappi
     kept = {server: text for server, text in previous.items() if server in now or not _over(view, peer_id, server)}
     found = {server: str(int(at)) for server in now} | kept
     return None if found.keys() == previous.keys() else found
+
+
+def failed(previous: Collection[str], began: Mapping[str, str], view: ClusterView, peer_id: str) -> tuple[str, ...]:
+    """Servers on which a start was seen to fail that are not among `previous`; `began` as `since` gave it."""
+    at = view.load.at or view.servers.at
+    if at is None:
+        return ()
+    late = [server for server in not_started(view, peer_id) if at - float(began.get(server, at)) >= FAILED_SECONDS]
+    return tuple(server for server in late if server not in previous)
 
 
 def _over(view: ClusterView, peer_id: str, server: str) -> bool:

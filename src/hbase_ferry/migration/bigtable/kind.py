@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hbase_ferry.insight.bigtable import library, stalls
 from hbase_ferry.insight.stalls import Cause
-from hbase_ferry.migration.bigtable.losses import not_started_since, remember
+from hbase_ferry.migration.bigtable.losses import failed_starts, not_started_since, remember
 from hbase_ferry.migration.bigtable.names import dry_peer
 from hbase_ferry.migration.bigtable.plan import bigtable_plan
 from hbase_ferry.migration.settings import Settings
@@ -41,7 +41,7 @@ def bigtable() -> TargetKind:
 def causes(peer_id: str, source_history: Sequence[ClusterView], view: View) -> tuple[Cause, ...]:
     """Of the migration's peer, and of its dry run's where that one is there."""
     both = (
-        stalls.causes(each, source_history, view.target, not_started_since(view, each))
+        stalls.causes(each, source_history, view.target, not_started_since(view, each), failed_starts(view))
         for each in (peer_id, dry_peer(peer_id))
     )
     return tuple(dict.fromkeys(cause for found in both for cause in found))

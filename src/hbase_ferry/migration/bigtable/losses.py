@@ -23,6 +23,8 @@ MEMORY = "cursor.losses"
 """Kind of the proof that keeps what the counters showed; only the newest is kept."""
 NOT_STARTED = "cursor.not-started"
 """Kind of the proof that keeps since when a peer's endpoint has not started, by server."""
+FAILED_STARTS = "cursor.failed-starts"
+"""Kind of the proof that keeps on which servers an endpoint of a peer failed to start, with the time, in seconds."""
 BEGUN = "before-dry-run"
 """Kind of the proof with which a dry run begins: the counters as `counters_now` gave them (`dryrun.AddDryRunPeer`)."""
 
@@ -36,7 +38,8 @@ def remember(view: View, settings: Settings) -> tuple[Proof, ...]:
     found = {peer: remembered(memory, view.source, peer) for peer, memory in memories.items()}
     note = "the library's loss counters, as the servers show them"
     counted = (Proof(MEMORY, peer, view.at, basis, note) for peer, basis in found.items() if basis)
-    return (*counted, *_not_started(view, settings.peer_id), *_not_started(view, dry))
+    starts = (proof for peer in (settings.peer_id, dry) for proof in (*_not_started(view, peer), *_failed(view, peer)))
+    return (*counted, *starts)
 
 
 def not_started_since(view: View, peer_id: str) -> Mapping[str, str]:
@@ -51,6 +54,23 @@ def _not_started(view: View, peer_id: str) -> Iterator[Proof]:
     if found is not None:
         where = f"has not started on {', '.join(sorted(found))}" if found else "is not seen to be stopped anywhere"
         yield Proof(NOT_STARTED, peer_id, view.at, found, f"the endpoint of peer {peer_id} {where}")
+
+
+def failed_starts(view: View) -> tuple[str, ...]:
+    """Servers, each in one life, on which an endpoint of the migration's peers failed to start."""
+    found = (proof.basis for proof in view.proofs if proof.kind == FAILED_STARTS)
+    return tuple(dict.fromkeys(server for basis in found for server in basis))
+
+
+def _failed(view: View, peer_id: str) -> Iterator[Proof]:
+    """Such a server keeps its first connection until it restarts, however long ago that was."""
+    known = view.proof(FAILED_STARTS, peer_id)
+    before = dict(known.basis) if known is not None else {}
+    new = startup.failed(before, not_started_since(view, peer_id), view.source, peer_id)
+    if new:
+        found = before | dict.fromkeys(new, str(int(view.at)))
+        note = f"the endpoint of peer {peer_id} failed to start on {', '.join(sorted(found))}"
+        yield Proof(FAILED_STARTS, peer_id, view.at, found, note)
 
 
 def counters_now(view: View, peer_id: str) -> dict[str, str]:
