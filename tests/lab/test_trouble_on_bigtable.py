@@ -14,12 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from lab.instance import Instance
+from lab.places import LabError
 from trouble import SERVERS, WORKS, Seen, Troubled
 from waiting import wait_until
 
 from hbase_ferry.errors import ConfigError
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.lag import PeerState
+from hbase_ferry.migration.bigtable.losses import failed_starts
 from hbase_ferry.migration.config import parse
 from hbase_ferry.migration.core import StepState
 from lab import BigtableLab
@@ -298,3 +301,47 @@ def test_a_dry_run_s_config_needs_the_keys_in_core_site_and_then_counts_and_ship
 def _attempt(crossing: Troubled, step: str, stop: threading.Event) -> None:
     with contextlib.suppress(AssertionError):  # the operator stops it
         crossing.do(step, stop)
+
+
+def test_the_one_connection_of_a_server_is_named_while_it_is_shared_and_after_it_was_leaked(
+    bigtable_lab: BigtableLab, tmp_path: Path, keys_in: Callable[[str], None]
+) -> None:
+    lab, elsewhere = bigtable_lab, "lab-elsewhere"
+    crossing = Troubled(lab, tmp_path, "elsewhere", instance=elsewhere)
+    wanted = {library.INSTANCE: elsewhere}
+    server = f"localhost,{lab.source.ports['server2']},"
+    Instance(lab.emulator.address, f"projects/{lab.project}/instances/{elsewhere}").create(
+        crossing.table, {"d": 3, "m": 3}
+    )
+    try:
+        lab.set_scope(crossing.table)
+        keys_in("hbase-site")  # where a CONFIG makes the start fail, on the server that is new
+        lab.add_peer(crossing.peer, crossing.table, config=wanted)
+        lab.set_peer(crossing.peer, "enable")
+        crossing.ferry.start()
+        crossing.comes_to(
+            "a start that failed", lambda seen: any(server in name for name in failed_starts(seen.view)), 60
+        )
+        lab.configure(keys="core-site")
+        lab.set_peer(crossing.peer, "remove")
+
+        lab.add_peer("first", crossing.table)
+        lab.set_peer("first", "enable")
+        wait_until(lambda: lab.replication_bean("server2").get("source.first.sizeOfLogQueue"), 60, "the first peer")
+        lab.add_peer(crossing.peer, crossing.table, config=wanted)
+        lab.set_peer(crossing.peer, "enable")
+        seen = crossing.comes_to("a second peer", lambda seen: "shared connection" in seen.causes)
+        told = seen.causes["shared connection"]
+        assert "peer first ships to Bigtable too" in told.evidence and library.INSTANCE in told.evidence
+
+        lab.set_peer("first", "remove")
+        wait_until(lambda: crossing.started("server2"), 60, "an endpoint that runs")
+        crossing.workload.load(40)
+        seen = crossing.comes_to("a loop", lambda seen: "leaked connection" in seen.causes, 40)
+        assert server in seen.causes["leaked connection"].evidence and "shared connection" not in seen.causes
+        assert "tables and families are there" in seen.causes["permanent error"].evidence
+    finally:
+        crossing.close()
+        for peer in ("first", crossing.peer):
+            with contextlib.suppress(LabError):
+                lab.set_peer(peer, "remove")
