@@ -175,6 +175,15 @@ def test_a_call_that_hangs_within_its_own_retries_moves_nothing_at_all_and_only_
     assert named(idle) == {}
 
 
+def test_a_peer_that_may_only_pause_under_its_bandwidth_limit_has_no_hung_target() -> None:
+    limited = (bigtable_peer(bandwidth=20_000),)
+    late = [look(n * 15, page(n * 15, metrics()), queues=[queue(lag_ms=15_000 * n)], peers=limited) for n in range(3)]
+    assert set(named(late)) == {"bandwidth limit"}
+    limited = (bigtable_peer(bandwidth=50_000_000),)
+    late = [look(n * 15, page(n * 15, metrics()), queues=[queue(lag_ms=15_000 * n)], peers=limited) for n in range(3)]
+    assert set(named(late)) == {"target hung", "bandwidth limit"}
+
+
 def test_a_target_that_does_not_answer_us_either_comes_first() -> None:
     gone = instance(ORDERS, identity=Observed(None, None, "503 failed to connect"))
     assert causes("ferry", retrying(), gone)[0] == Cause(

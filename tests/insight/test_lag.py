@@ -149,6 +149,42 @@ def test_a_wal_that_has_just_begun_to_wait_after_a_long_quiet_is_no_stall() -> N
     assert judged([*quiet, *waiting]).state is PeerState.STALLED
 
 
+THROTTLED = (
+    # seconds, lag in ms, opsShipped: 2.6.1 held to 20 kB/s under 500 writes a second
+    (18, 5_765, 2_256), (20, 7_770, 2_256), (24, 11_780, 2_256), (28, 15_791, 2_256), (32, 19_805, 2_256),
+    (36, 23_815, 2_256), (38, 24_958, 2_937), (40, 26_962, 2_937), (44, 31_977, 2_937), (48, 31_795, 3_150),
+    (50, 14_008, 4_195), (52, 15_011, 4_195), (56, 19_020, 4_195), (60, 23_030, 4_195), (66, 29_045, 4_195),
+    (68, 20_402, 9_100),
+)  # fmt: skip
+
+
+def throttled(bandwidth: int) -> list[PeerState]:
+    views = [
+        source(s, queue(lag_ms=lag, ops_shipped=ops), peers=(peer(bandwidth=bandwidth),))
+        for s, lag, ops in ((16, 4_000, 994), *THROTTLED)
+    ]
+    return [judged(views[: n + 1]).state for n in range(3, len(views))]
+
+
+def test_a_peer_that_pauses_under_its_bandwidth_limit_is_not_called_stalled() -> None:
+    assert PeerState.STALLED in throttled(0), "without a limit it would be one"
+    assert set(throttled(20_000)) == {PeerState.CATCHING_UP}
+
+
+def test_how_long_a_limited_peer_may_pause_is_said_and_what_nobody_can_tell_is_unknown() -> None:
+    def standing(bandwidth: int, seconds: int) -> PeerTruth:
+        limited = (peer(bandwidth=bandwidth),)
+        moves = [source(s, queue(lag_ms=6_000, ops_shipped=s), peers=limited) for s in (0, 3)]
+        stands = range(6, seconds + 4, 3)
+        return judged([*moves, *(source(s, queue(lag_ms=s * 1000, ops_shipped=3), peers=limited) for s in stands)])
+
+    assert standing(1_000_000, 60).state is PeerState.CATCHING_UP
+    assert "bandwidth limit allows for up to 1 min 7 s after a batch" in standing(1_000_000, 60).evidence[0]
+    assert standing(1_000_000, 90).state is PeerState.STALLED
+    assert standing(20_000, 60).state is PeerState.CATCHING_UP
+    assert standing(20_000, 90).state is PeerState.UNKNOWN
+
+
 def test_two_reports_are_too_few_for_a_stall_however_far_apart() -> None:
     far_apart = [source(0, queue(size=4)), source(60, queue(size=4))]
     assert judged(far_apart).state is PeerState.UNKNOWN

@@ -102,6 +102,15 @@ def test_a_peer_that_points_elsewhere_is_said_to() -> None:
     assert names(history, target()) == ["another cluster key"]
 
 
+def test_a_peer_s_own_bandwidth_limit_is_named_while_edits_wait() -> None:
+    limited = (peer(cluster_key=KEY, bandwidth=20_000),)
+    (told,) = causes("ferry", src(queue(lag_ms=9_000), peers=limited), target())
+    assert told.name == "bandwidth limit" and "may ship 19.5 KB/s from each region server" in told.evidence
+    assert "pauses for up to 55 min" in told.evidence and "set_peer_bandwidth 'ferry', BYTES" in told.remedy
+    assert names(src(queue(lag_ms=900), peers=limited), target()) == []
+    assert names(src(queue(lag_ms=9_000)), target()) == []
+
+
 def test_unobserved_parts_name_no_cause() -> None:
     blind = target(tables=Observed(None, None, "gone"), namespaces=Observed(None, None, "gone"))
     assert names(src(), blind) == []

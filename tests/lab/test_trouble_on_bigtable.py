@@ -180,6 +180,27 @@ def _stalls(seen: Seen, why: str) -> bool:
     return _first(seen, why) and costs and seen.truth.state is PeerState.STALLED
 
 
+def test_a_peer_that_pauses_under_its_bandwidth_limit_is_neither_stalled_nor_is_its_target_hung(
+    bigtable_lab: BigtableLab, tmp_path: Path
+) -> None:
+    crossing = Troubled(bigtable_lab, tmp_path, "limited", peer_bandwidth=20_000)
+    try:
+        crossing.until("enable-peer")
+        crossing.workload.start(rate=500)
+        seen = crossing.comes_to("a pause longer than a stall", _pauses, 120)
+        assert seen.truth.state is PeerState.CATCHING_UP and set(seen.causes) <= {"bandwidth limit", "slow target"}
+        assert "may ship 19.5 KB/s from each region server" in seen.causes["bandwidth limit"].evidence
+        assert any("bandwidth limit allows for up to 55 min" in line for line in seen.truth.evidence), seen
+    finally:
+        crossing.close()
+
+
+def _pauses(seen: Seen) -> bool:
+    """Whether a server has shipped nothing for longer than a stall takes; until then nothing is called wrong."""
+    assert seen.truth.state is not PeerState.STALLED and "target hung" not in seen.causes, seen
+    return any("bandwidth limit allows" in line for line in seen.truth.evidence)
+
+
 def test_a_table_in_a_namespace_is_refused_beforehand_and_named_where_a_peer_has_one(
     bigtable_lab: BigtableLab, tmp_path: Path
 ) -> None:

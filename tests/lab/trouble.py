@@ -55,7 +55,15 @@ class Troubled(Crossing):
     """A small table of its own, its migration, and the pollers of its front end."""
 
     def __init__(
-        self, lab: BigtableLab, folder: Path, name: str, *, peer: str = "", moves: str = "", **bigtable: object
+        self,
+        lab: BigtableLab,
+        folder: Path,
+        name: str,
+        *,
+        peer: str = "",
+        moves: str = "",
+        peer_bandwidth: int = 0,
+        **bigtable: object,
     ) -> None:
         """`peer`: whose state is judged; `moves`: the table of the migration. Empty: its own."""
         self.lab = lab
@@ -65,6 +73,7 @@ class Troubled(Crossing):
             name=name,
             peer_id=f"ferry_{name}",
             journal=str(folder / f"{name}.journal"),
+            peer_bandwidth=peer_bandwidth,
             bigtable=bigtable,
         )
         super().__init__(workload, 300, yaml)

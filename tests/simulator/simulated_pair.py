@@ -90,9 +90,9 @@ class Pair:
         self.call(TARGET, "namespace.create", name="shop")
         return self.call(TARGET, "snapshot.restore", name=name)
 
-    def cross(self, table: str = ORDERS) -> None:
+    def cross(self, table: str = ORDERS, **peer: Any) -> None:
         """The safe order, up to the enabled peer."""
-        self.add_peer(table=table)
+        self.add_peer(table=table, **peer)
         self.scope(table)
         self.snapshot(table=table)
         assert self.export().succeeded

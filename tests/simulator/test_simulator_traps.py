@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from simulated_pair import ORDERS, SOURCE, TARGET, Pair
 
 from hbase_ferry.cluster.simulator.embedded import create_table
@@ -280,16 +282,18 @@ def test_a_dead_servers_queue_is_claimed_and_drained_without_loss() -> None:
     assert not pair.differences().rows
 
 
-def test_a_peer_with_bandwidth_drains_slowly() -> None:
+def test_a_peer_with_bandwidth_ships_a_batch_and_then_pauses() -> None:
     pair = Pair()
-    pair.add_peer(bandwidth=2_600_000)
-    pair.scope()
-    pair.snapshot()
-    assert pair.export().succeeded
-    pair.restore()
-    pair.call(SOURCE, "peer.enable", id="f")
-    pair.wait(60)
-    assert all(queue.lag_ms > 60_000 for queue in pair.queues())
+    pair.cross(bandwidth=2_600_000)
+    seen = []
+    for _ in range(30):
+        pair.wait(2)
+        seen.append([(queue.ops_shipped, queue.lag_ms) for queue in pair.queues()])
+    for queue in zip(*seen, strict=True):
+        moves = [ops for ops, _ in queue]
+        still = [len(list(group)) for _, group in itertools.groupby(moves)]
+        assert len(still) >= 3 and max(still) >= 12, "64 MB take 26 s"
+    assert all(lag > 60_000 for _, lag in seen[-1])
 
 
 def test_an_older_put_stays_hidden_by_a_delete_marker_until_a_major_compaction() -> None:

@@ -114,7 +114,9 @@ def judge_peer(
     groups = wal_groups(view)
     version = view.identity.value.hbase_version if view.identity.value else ""
     looked = view.load.at or now
-    rules = Rules(looked, enabled_at, groups, idle_backoff(version), stall_seconds, stale_seconds)
+    rules = Rules(
+        looked, enabled_at, groups, idle_backoff(version), stall_seconds, stale_seconds, peer.bandwidth
+    )
     truths = [judge_queue(reports, rules) for reports in _reports(peer_id, run, now).values()]
     truths += _dark(peer_id, run, rules)
     if not truths:

@@ -23,6 +23,10 @@ IMPOSSIBLE_LAG_MS = 10**9
 MAX_BACKOFF_SECONDS = 300.0
 """replication.source.maxretriesmultiplier's default times one second."""
 RATE_WINDOW_MS = 30_000
+BATCH_BYTES = 64 << 20
+"""replication.source.size.capacity's default: what one batch holds at most."""
+LONG_PAUSE_SECONDS = 60.0
+"""A longer pause may be the peer's bandwidth limit or a stall: nobody could tell, so it is called unknown."""
 
 
 class PeerState(StrEnum):
@@ -58,6 +62,8 @@ class Rules:
     "HBase 2.6+: an idle reader sleeps up to 300 s (HBASE-27632)"
     stall_seconds: float = 10.0
     stale_seconds: float = 15.0
+    bandwidth: int = 0
+    "the peer's limit in bytes a second and region server; 0: none"
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,12 @@ def wal_groups(view: ClusterView) -> int:
         return 1
     number = settings.get("hbase.wal.regiongrouping.numgroups", "2")
     return min(100, max(1, int(number))) if number.isascii() and number.isdigit() and len(number) < 6 else 2
+
+
+def longest_pause(bandwidth: int) -> float:
+    """Seconds for which a source under this limit may ship nothing, in good health: it pays for a batch afterwards
+    (ReplicationThrottler). A limit of 20 kB/s made 2.6.1 pause for 26 s at 500 writes a second."""
+    return BATCH_BYTES / bandwidth if bandwidth > 0 else 0.0
 
 
 def believable_lag(queue: ReplicationQueue, groups: int) -> int | None:
@@ -154,10 +166,16 @@ def _state(
             return PeerState.UNKNOWN, "one report so far; two that differ in time are needed"
         return PeerState.IDLE, f"nothing waits, {_last_shipped(idle)}"
     patience = rules.stall_seconds + _sleep_seconds(queue, rules, idle)
-    if standing >= patience and len(reports) >= 3:
+    pause = longest_pause(rules.bandwidth)
+    if standing >= patience + pause and len(reports) >= 3:
         return PeerState.STALLED, f"{what}, and nothing was shipped for {duration(standing)}"
     if progressed and standing < patience:
         return PeerState.CATCHING_UP, f"{what}, shipping"
+    if standing >= patience and pause:
+        known = progressed and standing < patience + min(pause, LONG_PAUSE_SECONDS)
+        why = f"nothing was shipped for {duration(standing)}, and the peer's bandwidth limit allows for up to "
+        state = PeerState.CATCHING_UP if known else PeerState.UNKNOWN
+        return state, f"{what}, {why}{duration(pause)} after a batch"
     return (
         PeerState.UNKNOWN,
         f"{what}, nothing shipped yet; watched for {duration(standing)} of {duration(patience)}",

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hbase_ferry.insight.format import plural
+from hbase_ferry.insight.format import duration, millis, plural, size
 from hbase_ferry.insight.lag import PeerState, judge_peer, lasting_dark_servers
+from hbase_ferry.insight.queues import IMPOSSIBLE_LAG_MS, KEEPING_UP_MS, longest_pause
 from hbase_ferry.model.cluster import ClusterView, Peer, Table
 
 
@@ -41,6 +42,7 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
         *_unreachable(target),
         *(_tables(peer, source, target) if peer.enabled else ()),
         *_queues(peer, source_history),
+        *held_back(peer, source),
         *_cluster_key(peer, target),
     ]
     return tuple(dict.fromkeys(found))
@@ -152,6 +154,20 @@ def _queues(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
             "one region server ships such a queue alone; look for EOF or FileNotFound in the log of "
             + orphans[0].server,
         )
+
+
+def held_back(peer: Peer, source: ClusterView) -> Iterator[Cause]:
+    """The peer's own bandwidth limit, while edits wait."""
+    late = max(source.queues(peer.id), key=lambda queue: queue.lag_ms, default=None)
+    if not (peer.enabled and peer.bandwidth and late and KEEPING_UP_MS <= late.lag_ms < IMPOSSIBLE_LAG_MS):
+        return
+    pause = duration(longest_pause(peer.bandwidth))
+    yield Cause(
+        "bandwidth limit",
+        f"peer {peer.id} may ship {size(peer.bandwidth)}/s from each region server, and pauses for up to {pause} "
+        f"after a batch: lag {millis(late.lag_ms)} on {late.server}",
+        f"raise it with set_peer_bandwidth '{peer.id}', BYTES in the hbase shell, or lift it with 0",
+    )
 
 
 def _cluster_key(peer: Peer, target: ClusterView) -> Iterator[Cause]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from hbase_ferry.cluster.simulator.errors import version_of
 from hbase_ferry.cluster.simulator.hdfs import REPLICAS, Area
-from hbase_ferry.cluster.simulator.replication import Endpoint, Router, SimPeer, Source
+from hbase_ferry.cluster.simulator.replication import BATCH_BYTES, BATCH_EDITS, Endpoint, Router, SimPeer, Source
 from hbase_ferry.cluster.simulator.rows import KeyBook
 from hbase_ferry.cluster.simulator.tables import SimTable
 from hbase_ferry.cluster.simulator.wal import BLOCK, BULK, DELETE, PUT, Wal, pack
@@ -235,7 +235,8 @@ class SimCluster:
                 source.running = endpoint is None or endpoint.starts(self, peer, source)
                 if not source.running:
                     continue
-                source.run(peer, router, now_ms, self._budget(peer, budget, tick_ms), backs_off=backs_off)
+                rows, edit_ms = self._limited(peer, budget)
+                source.run(peer, router, now_ms, rows, backs_off=backs_off, edit_ms=edit_ms)
                 if source.recovered and len(source.wals) == 1 and source.position >= len(source.wals[0].codes):
                     self.drop_source(source)
         for server in self.live():
@@ -243,11 +244,12 @@ class SimCluster:
             if wal.bytes >= ROLL_BYTES or (wal.bytes and now_ms - wal.opened_ms >= ROLL_MS):
                 self.roll(server, now_ms)
 
-    def _budget(self, peer: SimPeer, budget: int, tick_ms: int) -> int:
+    def _limited(self, peer: SimPeer, budget: int) -> tuple[int, float]:
+        """Rows of one batch, and the milliseconds that each costs where the peer has a bandwidth limit."""
         if not peer.bandwidth:
-            return budget
-        sizes = [self.tables[name].edit_bytes for name in sorted(peer.table_cfs) if name in self.tables]
-        return max(1, min(budget, peer.bandwidth * tick_ms // 1000 // max([1, *sizes])))
+            return budget, 0.0
+        size = max([1, *(self.tables[name].edit_bytes for name in peer.table_cfs if name in self.tables)])
+        return min(BATCH_EDITS, max(1, BATCH_BYTES // size)), max(1000 * size / peer.bandwidth, 1000 / self.ship_rate)
 
     def _bystanders(self, now_ms: int, tick_ms: int) -> None:
         if not self.bulk_bytes or self.full:

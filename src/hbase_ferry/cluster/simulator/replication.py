@@ -5,7 +5,9 @@ What is modelled on purpose, because operators and this product get hurt by it:
 - the open WAL is shipped from its start for every new peer and after every disable, while the counters go on;
 - edits are shipped by the scope stamped when they were written;
 - a missing target table or family blocks the queue at that entry: lag climbs, EditsRead stops after a read-ahead;
-- the reader of 2.6+ sleeps longer after each empty poll (HBASE-27632) and notices new edits only when it wakes.
+- the reader of 2.6+ sleeps longer after each empty poll (HBASE-27632) and notices new edits only when it wakes;
+- a peer with a bandwidth limit ships a whole batch and pays afterwards: nothing moves until the limit allows for it
+  (ReplicationThrottler).
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 READ_AHEAD = 500
 """Edits read into the batch that cannot be shipped."""
+BATCH_EDITS = 25_000
+BATCH_BYTES = 64 << 20
+"""replication.source.nb.capacity's and replication.source.size.capacity's defaults."""
 AGE_WINDOW_MS = 300_000
 """After so long AgeOfLastShippedOp forgets its maximum, as its histogram's window does."""
 
@@ -77,7 +82,7 @@ Router = Callable[[SimPeer, int], Route | None]
 
 @dataclass
 class Source:
-    """One queue. `reached` False: the reader has not shipped since it was (re)started."""
+    """One queue. `paid_ms`: until when the peer's bandwidth limit holds the next batch back."""
 
     peer: str
     server: int
@@ -95,6 +100,7 @@ class Source:
     in_flight: bool = False
     has_edits: bool = False
     wake_ms: int = 0
+    paid_ms: int = 0
     idle_polls: int = 0
     running: bool = True
     batches: int = 0
@@ -106,7 +112,7 @@ class Source:
         self.position = 0
         self.last_shipped_ms = self.next_ms = 0
         self.has_edits = self.in_flight = False
-        self.idle_polls = self.wake_ms = 0
+        self.idle_polls = self.wake_ms = self.paid_ms = 0
         self.ahead = 0
 
     def report(self, server: str, now_ms: int) -> dict[str, Json]:
@@ -128,12 +134,20 @@ class Source:
             "logEditsFiltered": self.filtered, "sizeOfHFileRefsQueue": 0, "isInitializing": int(not self.running),
         }  # fmt: skip
 
-    def run(self, peer: SimPeer, router: Router, now_ms: int, budget: int, *, backs_off: bool) -> None:
-        """Ships up to `budget` rows."""
+    def run(
+        self, peer: SimPeer, router: Router, now_ms: int, budget: int, *, backs_off: bool, edit_ms: float = 0.0
+    ) -> None:
+        """Ships up to `budget` rows. `edit_ms`: for how long each holds the next batch back."""
         if not peer.enabled or now_ms < self.wake_ms:
             return
+        if now_ms < self.paid_ms:
+            if self.position < len(self.wals[0].codes):
+                self._hold(self.wals[0], blocked=False)
+            return
         self.routes.clear()
+        before = self.ops
         read, blocked = self._ship(peer, router, now_ms, budget)
+        self.paid_ms = now_ms + int((self.ops - before) * edit_ms)
         if read or blocked:
             self.idle_polls = 0
         elif backs_off:

@@ -26,8 +26,9 @@ from hbase_ferry.insight.bigtable.rates import (
     standing,
 )
 from hbase_ferry.insight.format import count, duration, millis, plural, rate
+from hbase_ferry.insight.lag import PeerState, judge_peer
 from hbase_ferry.insight.queues import KEEPING_UP_MS
-from hbase_ferry.insight.stalls import Cause, covered_tables
+from hbase_ferry.insight.stalls import Cause, covered_tables, held_back
 from hbase_ferry.model.bigtable.names import ROW_MUTATIONS, family_fault, table_fault
 from hbase_ferry.model.cluster import ClusterView, Observed, Peer, ReplicationQueue, ServerFacts
 
@@ -70,6 +71,7 @@ def causes(
         *_unexplained(peer, tries, certain, source_history, target),
         *_not_seen(peer_id, source_history, target, tries),
         *_standstill(peer, source_history),
+        *held_back(peer, source),
         *(_slow(peer, source_history) if not tries else ()),
         *_incompatible(peer, source, tries),
         *divergence.causes(peer_id, source_history, target),
@@ -261,10 +263,10 @@ def _stood(peer_id: str, server: str, history: Sequence[ClusterView]) -> bool:
 
 
 def _standstill(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
-    """A call that hangs within its own retries."""
+    """A call that hangs within its own retries; a peer with a bandwidth limit may merely pause."""
     view = history[-1]
     late = _waiting(peer.id, history) if peer.enabled else []
-    if late:
+    if late and (not peer.bandwidth or judge_peer(peer.id, history).state is PeerState.STALLED):
         queue = max(late, key=lambda q: q.lag_ms)
         timeout = duration(_timeout(read(view.servers.current or ())))
         yield Cause(
@@ -284,8 +286,7 @@ def _slow(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
             "slow target",
             f"the peer ships {rate(total, 'ops')} and still falls behind: lag {millis(lags[0])}, then "
             f"{millis(lags[-1])}",
-            "look at the CPU of the instance's cluster (70 % at most on average): add nodes or turn autoscaling on; "
-            "and at the peer's bandwidth limit",
+            "look at the CPU of the instance's cluster (70 % at most on average): add nodes or turn autoscaling on",
         )
 
 
