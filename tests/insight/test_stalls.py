@@ -102,12 +102,17 @@ def test_a_peer_that_points_elsewhere_is_said_to() -> None:
     assert names(history, target()) == ["another cluster key"]
 
 
-def test_a_peer_s_own_bandwidth_limit_is_named_while_edits_wait() -> None:
+def test_a_bandwidth_limit_is_named_while_edits_wait() -> None:
     limited = (peer(cluster_key=KEY, bandwidth=20_000),)
     (told,) = causes("ferry", src(queue(lag_ms=9_000), peers=limited), target())
     assert told.name == "bandwidth limit" and "may ship 19.5 KB/s from each region server" in told.evidence
     assert "pauses for up to 55 min" in told.evidence and "set_peer_bandwidth 'ferry', BYTES" in told.remedy
     assert names(src(queue(lag_ms=900), peers=limited), target()) == []
+    site = identity(
+        servers=(RS1,), cluster_key=KEY, settings={"replication.source.per.peer.node.bandwidth": "20000"}
+    )
+    (told,) = causes("ferry", src(queue(lag_ms=9_000), identity=Observed(site, T0)), target())
+    assert "may ship 19.5 KB/s" in told.evidence and "counts before the servers' replication.source" in told.remedy
     assert names(src(queue(lag_ms=9_000)), target()) == []
 
 

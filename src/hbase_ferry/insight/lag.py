@@ -18,6 +18,7 @@ from hbase_ferry.insight.queues import (
     QueueTruth,
     Report,
     Rules,
+    bandwidth_limit,
     describe_rate,
     judge_queue,
     waiting_wals,
@@ -115,7 +116,7 @@ def judge_peer(
     version = view.identity.value.hbase_version if view.identity.value else ""
     looked = view.load.at or now
     rules = Rules(
-        looked, enabled_at, groups, idle_backoff(version), stall_seconds, stale_seconds, peer.bandwidth
+        looked, enabled_at, groups, idle_backoff(version), stall_seconds, stale_seconds, bandwidth_limit(peer, view)
     )
     truths = [judge_queue(reports, rules) for reports in _reports(peer_id, run, now).values()]
     truths += _dark(peer_id, run, rules)

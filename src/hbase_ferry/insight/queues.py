@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from hbase_ferry.insight.format import count, duration, millis, plural
-from hbase_ferry.model.cluster import ClusterView, ReplicationQueue
+from hbase_ferry.model.cluster import ClusterView, Peer, ReplicationQueue
 
 KEEPING_UP_MS = 5_000
 """A batch in flight for less than this is ordinary work, not a backlog."""
@@ -25,6 +25,8 @@ MAX_BACKOFF_SECONDS = 300.0
 RATE_WINDOW_MS = 30_000
 BATCH_BYTES = 64 << 20
 """replication.source.size.capacity's default: what one batch holds at most."""
+NODE_BANDWIDTH = "replication.source.per.peer.node.bandwidth"
+"""The site's limit for every peer that has none of its own, bytes a second and region server; 0: none."""
 LONG_PAUSE_SECONDS = 60.0
 """A longer pause may be the peer's bandwidth limit or a stall: nobody could tell, so it is called unknown."""
 
@@ -63,7 +65,7 @@ class Rules:
     stall_seconds: float = 10.0
     stale_seconds: float = 15.0
     bandwidth: int = 0
-    "the peer's limit in bytes a second and region server; 0: none"
+    "as `bandwidth_limit` gave it"
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,14 @@ def wal_groups(view: ClusterView) -> int:
         return 1
     number = settings.get("hbase.wal.regiongrouping.numgroups", "2")
     return min(100, max(1, int(number))) if number.isascii() and number.isdigit() and len(number) < 6 else 2
+
+
+def bandwidth_limit(peer: Peer, view: ClusterView) -> int:
+    """Bytes a second and region server that the peer may ship: its own limit, else the site's (ReplicationSource);
+    0: as many as it can."""
+    settings = view.identity.value.settings if view.identity.value else {}
+    site = settings.get(NODE_BANDWIDTH, "")
+    return peer.bandwidth or (int(site) if site.isascii() and site.isdigit() and len(site) < 16 else 0)
 
 
 def longest_pause(bandwidth: int) -> float:

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 
 from hbase_ferry.insight.format import duration, millis, plural, size
 from hbase_ferry.insight.lag import PeerState, judge_peer, lasting_dark_servers
-from hbase_ferry.insight.queues import IMPOSSIBLE_LAG_MS, KEEPING_UP_MS, longest_pause
+from hbase_ferry.insight.queues import (
+    IMPOSSIBLE_LAG_MS,
+    KEEPING_UP_MS,
+    NODE_BANDWIDTH,
+    bandwidth_limit,
+    longest_pause,
+)
 from hbase_ferry.model.cluster import ClusterView, Peer, Table
 
 
@@ -157,16 +163,17 @@ def _queues(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
 
 
 def held_back(peer: Peer, source: ClusterView) -> Iterator[Cause]:
-    """The peer's own bandwidth limit, while edits wait."""
+    """The peer's bandwidth limit, or the site's, while edits wait."""
+    limit = bandwidth_limit(peer, source)
     late = max(source.queues(peer.id), key=lambda queue: queue.lag_ms, default=None)
-    if not (peer.enabled and peer.bandwidth and late and KEEPING_UP_MS <= late.lag_ms < IMPOSSIBLE_LAG_MS):
+    if not (peer.enabled and limit and late and KEEPING_UP_MS <= late.lag_ms < IMPOSSIBLE_LAG_MS):
         return
-    pause = duration(longest_pause(peer.bandwidth))
+    lift = "or lift it with 0" if peer.bandwidth else f"which counts before the servers' {NODE_BANDWIDTH}"
     yield Cause(
         "bandwidth limit",
-        f"peer {peer.id} may ship {size(peer.bandwidth)}/s from each region server, and pauses for up to {pause} "
-        f"after a batch: lag {millis(late.lag_ms)} on {late.server}",
-        f"raise it with set_peer_bandwidth '{peer.id}', BYTES in the hbase shell, or lift it with 0",
+        f"peer {peer.id} may ship {size(limit)}/s from each region server, and pauses for up to "
+        f"{duration(longest_pause(limit))} after a batch: lag {millis(late.lag_ms)} on {late.server}",
+        f"raise it with set_peer_bandwidth '{peer.id}', BYTES in the hbase shell, {lift}",
     )
 
 

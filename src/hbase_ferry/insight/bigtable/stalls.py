@@ -27,7 +27,7 @@ from hbase_ferry.insight.bigtable.rates import (
 )
 from hbase_ferry.insight.format import count, duration, millis, plural, rate
 from hbase_ferry.insight.lag import PeerState, judge_peer
-from hbase_ferry.insight.queues import KEEPING_UP_MS
+from hbase_ferry.insight.queues import KEEPING_UP_MS, bandwidth_limit
 from hbase_ferry.insight.stalls import Cause, covered_tables, held_back
 from hbase_ferry.model.bigtable.names import ROW_MUTATIONS, family_fault, table_fault
 from hbase_ferry.model.cluster import ClusterView, Observed, Peer, ReplicationQueue, ServerFacts
@@ -266,7 +266,7 @@ def _standstill(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
     """A call that hangs within its own retries; a peer with a bandwidth limit may merely pause."""
     view = history[-1]
     late = _waiting(peer.id, history) if peer.enabled else []
-    if late and (not peer.bandwidth or judge_peer(peer.id, history).state is PeerState.STALLED):
+    if late and (not bandwidth_limit(peer, view) or judge_peer(peer.id, history).state is PeerState.STALLED):
         queue = max(late, key=lambda q: q.lag_ms)
         timeout = duration(_timeout(read(view.servers.current or ())))
         yield Cause(
