@@ -67,7 +67,7 @@ def chart_lines(
     curves = tuple(buckets(each, now, columns, role) for each, role in zip(series, _ROLES, strict=False))
     curves = tuple(each for each in curves if each.runs)
     if not curves or height < 3 or width < 20:
-        return [line(Span("  nothing was observed yet", "dim"))] if not curves else []
+        return [line(Span("  no value in these 15 minutes", "dim"))] if not curves else []
     return list(_drawn(curves, columns, width, height, unit, ascii_only))
 
 
