@@ -126,7 +126,7 @@ def test_a_side_that_does_not_answer_is_5_and_nothing_is_sent(pair: Pair) -> Non
     result = pair.run("run", "CONFIG")
     assert result.exit_code == 5
     assert "not reached: emr6 (target): " in result.stderr
-    assert last_line(result.stderr) == f"once it answers, go on with: hbase-ferry run {pair.config}"
+    assert last_line(result.stderr) == f"once that is mended, go on with: hbase-ferry run {pair.config}"
     assert pair.events() == []
 
 

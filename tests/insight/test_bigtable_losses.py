@@ -9,6 +9,7 @@ from insight_views import RS1, T0, queue
 
 from hbase_ferry.cluster.simulator.embedded_bigtable import BIGTABLE, CUSTOMERS, demo_bigtable_settings
 from hbase_ferry.insight.bigtable import library
+from hbase_ferry.migration.bigtable.kind import bigtable
 from hbase_ferry.migration.bigtable.losses import (
     MEMORY,
     counters_now,
@@ -38,6 +39,7 @@ class Record:
 
     def __init__(self) -> None:
         self.proofs: list[Proof] = []
+        self.looks: list[ClusterView] = []
 
     def view(self, source: ClusterView) -> View:
         return View(source.servers.at or T0, source, instance(there()), proofs=tuple(self.proofs))
@@ -48,7 +50,8 @@ class Record:
 
     def see(self, *looks: ClusterView) -> None:
         for source in looks:
-            for proof in remember(self.view(source), SETTINGS):
+            self.looks.append(source)
+            for proof in remember(self.view(source), SETTINGS, self.looks):
                 self.proofs = [p for p in self.proofs if (p.kind, p.subject) != (proof.kind, proof.subject)]
                 self.proofs.append(proof)
 
@@ -109,3 +112,29 @@ def test_a_start_that_failed_stays_on_record_after_the_endpoint_runs() -> None:
     assert failed_starts(record.view(down)) == (), "it may only take its time"
     record.see(dataclasses.replace(down, load=Observed(down.load.value, T0 + 40)), counted(0, 120, peer_id=peer_id))
     assert failed_starts(record.view(down)) == (RS1,)
+    again = Record()
+    again.see(down)
+    again.looks.clear()  # another process; what was between is not known
+    again.see(dataclasses.replace(down, load=Observed(down.load.value, T0 + 900)))
+    assert failed_starts(again.view(down)) == ()
+
+
+def test_another_peer_s_class_that_does_not_start_leaks_no_connection() -> None:
+    record, peer_id = Record(), SETTINGS.peer_id
+    other = bigtable_peer(peer_id, endpoint="org.example.Endpoint")
+    down = look(0, page(0, {}), queues=[queue(peer_id=peer_id, running=False)], peers=[other])
+    record.see(down, dataclasses.replace(down, load=Observed(down.load.value, T0 + 90)))
+    assert failed_starts(record.view(down)) == ()
+
+
+def test_a_failed_start_on_record_explains_a_loop_to_a_process_that_never_saw_it() -> None:
+    values = [metrics(SETTINGS.peer_id, tried=n * 12_000, read=11) for n in (1, 2)]
+    looks = [look(n * 10, page(n * 10, v), peers=[bigtable_peer(SETTINGS.peer_id)],
+                  queues=[queue(peer_id=SETTINGS.peer_id)]) for n, v in enumerate(values)]  # fmt: skip
+    record = Record()
+    record.proofs.append(Proof("cursor.failed-starts", SETTINGS.peer_id, T0, {RS1: str(int(T0))}))
+    told = {cause.name for cause in bigtable().causes(SETTINGS.peer_id, looks, record.view(looks[-1]))}
+    assert "leaked connection" in told
+    record.proofs.clear()
+    told = {cause.name for cause in bigtable().causes(SETTINGS.peer_id, looks, record.view(looks[-1]))}
+    assert "leaked connection" not in told

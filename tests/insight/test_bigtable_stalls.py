@@ -12,7 +12,7 @@ from hbase_ferry.insight.bigtable.rates import Rate, rates, retries, spin_cost
 from hbase_ferry.insight.bigtable.stalls import causes
 from hbase_ferry.insight.bigtable.startup import ladder_seconds, not_started, seen_for, since
 from hbase_ferry.insight.stalls import Cause
-from hbase_ferry.model.cluster import ClusterView, Observed, Peer, Table
+from hbase_ferry.model.cluster import ClusterView, Observed, Peer, ReplicationQueue, Table
 
 ORDERS = there("orders")
 
@@ -175,13 +175,19 @@ def test_a_call_that_hangs_within_its_own_retries_moves_nothing_at_all_and_only_
     assert named(idle) == {}
 
 
+def pausing(limit: int, *others: ReplicationQueue) -> list[ClusterView]:
+    def one(n: int) -> ReplicationQueue:
+        return queue(lag_ms=15_000 * n, last_shipped_ms=1)
+
+    peers = (bigtable_peer(bandwidth=limit),)
+    return [look(n * 15, page(n * 15, metrics()), queues=[one(n), *others], peers=peers) for n in range(3)]
+
+
 def test_a_peer_that_may_only_pause_under_its_bandwidth_limit_has_no_hung_target() -> None:
-    limited = (bigtable_peer(bandwidth=20_000),)
-    late = [look(n * 15, page(n * 15, metrics()), queues=[queue(lag_ms=15_000 * n)], peers=limited) for n in range(3)]
-    assert set(named(late)) == {"bandwidth limit"}
-    limited = (bigtable_peer(bandwidth=50_000_000),)
-    late = [look(n * 15, page(n * 15, metrics()), queues=[queue(lag_ms=15_000 * n)], peers=limited) for n in range(3)]
-    assert set(named(late)) == {"target hung", "bandwidth limit"}
+    assert set(named(pausing(20_000))) == {"bandwidth limit"}
+    assert set(named(pausing(50_000_000))) == {"target hung"}
+    other = queue("rs2,16020,1", running=False)
+    assert "target hung" not in named(pausing(20_000, other)), "another server's trouble is no answer that lacks"
 
 
 def test_a_target_that_does_not_answer_us_either_comes_first() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from insight_views import RS1, RS2, RS3, T0, load, peer, queue, source, transcript
+from insight_views import RS1, RS2, RS3, T0, identity, load, peer, queue, source, transcript
 
 from hbase_ferry.insight.lag import PeerState, PeerTruth, dark_servers, judge_peer
 from hbase_ferry.model.cluster import ClusterView, Observed, ReplicationQueue, Side
@@ -160,7 +161,7 @@ THROTTLED = (
 
 def throttled(bandwidth: int) -> list[PeerState]:
     views = [
-        source(s, queue(lag_ms=lag, ops_shipped=ops), peers=(peer(bandwidth=bandwidth),))
+        source(s, queue(lag_ms=lag, ops_shipped=ops, last_shipped_ms=1), peers=(peer(bandwidth=bandwidth),))
         for s, lag, ops in ((16, 4_000, 994), *THROTTLED)
     ]
     return [judged(views[: n + 1]).state for n in range(3, len(views))]
@@ -171,18 +172,42 @@ def test_a_peer_that_pauses_under_its_bandwidth_limit_is_not_called_stalled() ->
     assert set(throttled(20_000)) == {PeerState.CATCHING_UP}
 
 
-def test_how_long_a_limited_peer_may_pause_is_said_and_what_nobody_can_tell_is_unknown() -> None:
-    def standing(bandwidth: int, seconds: int) -> PeerTruth:
-        limited = (peer(bandwidth=bandwidth),)
-        moves = [source(s, queue(lag_ms=6_000, ops_shipped=s), peers=limited) for s in (0, 3)]
-        stands = range(6, seconds + 4, 3)
-        return judged([*moves, *(source(s, queue(lag_ms=s * 1000, ops_shipped=3), peers=limited) for s in stands)])
+def standing(bandwidth: int, seconds: int, settings: dict[str, str] | None = None, **more: object) -> PeerTruth:
+    """A peer that shipped, and then did not for so long."""
+    more = {"lag_ms": 6_000, "last_shipped_ms": 1, **more}
+    parts: dict[str, Any] = {"peers": (peer(bandwidth=bandwidth),)}
+    if settings:
+        parts["identity"] = Observed(identity(servers=(RS1,), settings=settings), T0)
+    moves = [source(s, queue(ops_shipped=s, **more), **parts) for s in (0, 3)]
+    return judged([*moves, *(source(s, queue(ops_shipped=3, **more), **parts) for s in range(6, seconds + 4, 3))])
 
+
+def test_how_long_a_limited_peer_may_pause_is_said_and_what_nobody_can_tell_is_unknown() -> None:
     assert standing(1_000_000, 60).state is PeerState.CATCHING_UP
     assert "bandwidth limit allows for up to 1 min 7 s after a batch" in standing(1_000_000, 60).evidence[0]
     assert standing(1_000_000, 90).state is PeerState.STALLED
     assert standing(20_000, 60).state is PeerState.CATCHING_UP
     assert standing(20_000, 90).state is PeerState.UNKNOWN
+    assert standing(-1, 60).state is PeerState.STALLED, "HBase takes it for none"
+
+
+def test_a_limited_peer_that_shipped_nothing_since_it_started_owes_no_pause() -> None:
+    assert standing(1_000_000, 30, last_shipped_ms=0).state is PeerState.STALLED
+
+
+def test_the_site_s_limit_and_size_of_a_batch_count() -> None:
+    site = {"replication.source.per.peer.node.bandwidth": "1000000"}
+    assert standing(0, 60, site).state is PeerState.CATCHING_UP
+    assert standing(0, 90, site | {"replication.source.size.capacity": "134217728"}).state is PeerState.UNKNOWN
+    assert standing(0, 60, {"replication.source.per.peer.node.bandwidth": "many"}).state is PeerState.STALLED
+
+
+def test_a_pause_lasts_to_its_end_although_the_limit_was_lifted() -> None:
+    def view(s: int, limit: int, ops: int) -> ClusterView:
+        return source(s, queue(lag_ms=6_000, ops_shipped=ops, last_shipped_ms=1), peers=(peer(bandwidth=limit),))
+
+    held = [view(0, 1_000_000, 0), view(3, 1_000_000, 3), view(6, 1_000_000, 3)]
+    assert judged([*held, *(view(s, 0, 3) for s in range(9, 40, 3))]).state is PeerState.CATCHING_UP
 
 
 def test_two_reports_are_too_few_for_a_stall_however_far_apart() -> None:

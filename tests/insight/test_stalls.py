@@ -102,18 +102,19 @@ def test_a_peer_that_points_elsewhere_is_said_to() -> None:
     assert names(history, target()) == ["another cluster key"]
 
 
-def test_a_bandwidth_limit_is_named_while_edits_wait() -> None:
-    limited = (peer(cluster_key=KEY, bandwidth=20_000),)
-    (told,) = causes("ferry", src(queue(lag_ms=9_000), peers=limited), target())
+def test_a_bandwidth_limit_is_named_while_it_may_be_what_edits_wait_for() -> None:
+    def waits(lag_ms: int = 9_000, limit: int = 20_000, **changes: object) -> list[ClusterView]:
+        one = queue(lag_ms=lag_ms, last_shipped_ms=1, **changes)
+        return src(one, peers=(peer(cluster_key=KEY, bandwidth=limit),))
+
+    (told,) = causes("ferry", waits(), target())
     assert told.name == "bandwidth limit" and "may ship 19.5 KB/s from each region server" in told.evidence
     assert "pauses for up to 55 min" in told.evidence and "set_peer_bandwidth 'ferry', BYTES" in told.remedy
-    assert names(src(queue(lag_ms=900), peers=limited), target()) == []
-    site = identity(
-        servers=(RS1,), cluster_key=KEY, settings={"replication.source.per.peer.node.bandwidth": "20000"}
-    )
-    (told,) = causes("ferry", src(queue(lag_ms=9_000), identity=Observed(site, T0)), target())
-    assert "may ship 19.5 KB/s" in told.evidence and "counts before the servers' replication.source" in told.remedy
-    assert names(src(queue(lag_ms=9_000)), target()) == []
+    assert names(waits(lag_ms=900), target()) == []
+    assert names(waits(limit=0), target()) == [] == names(waits(limit=-1), target())
+    assert names(waits(limit=50_000_000), target()) == [], "such a pause would be over"
+    old = {"lag_ms": 191_000, "ops_shipped": None}
+    assert names(waits(**old), target()) == [], "1.x shows such a lag with every row on the target"
 
 
 def test_unobserved_parts_name_no_cause() -> None:

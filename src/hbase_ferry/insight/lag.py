@@ -18,21 +18,24 @@ from hbase_ferry.insight.queues import (
     QueueTruth,
     Report,
     Rules,
-    bandwidth_limit,
     describe_rate,
     judge_queue,
+    longest_pause,
+    lowest_limit,
     waiting_wals,
     wal_groups,
 )
 from hbase_ferry.insight.versions import idle_backoff, rich_source_load
 from hbase_ferry.model.cluster import ClusterView, Peer, ReplicationQueue
 
-__all__ = ["PeerState", "PeerTruth", "dark_servers", "judge_peer", "lasting_dark_servers"]
+__all__ = ["PeerState", "PeerTruth", "dark_servers", "held_back", "judge_peer", "lasting_dark_servers"]
 
 WATCH_SECONDS = 330.0
 """How far back a verdict looks: a sleeping reader (300 s) must be told from a stuck one."""
 DARK_SECONDS = 10.0
 """How long a server may be without a new peer's queue: a few heartbeats."""
+STALL_SECONDS = 10.0
+STALE_SECONDS = 15.0
 MAX_EVIDENCE = 6
 _BADNESS = (PeerState.STALLED, PeerState.UNKNOWN, PeerState.CATCHING_UP, PeerState.IDLE, PeerState.DISABLED)
 
@@ -89,8 +92,8 @@ def judge_peer(
     history: Sequence[ClusterView],
     *,
     now: float | None = None,
-    stall_seconds: float = 10.0,
-    stale_seconds: float = 15.0,
+    stall_seconds: float = STALL_SECONDS,
+    stale_seconds: float = STALE_SECONDS,
     max_age_seconds: float = 60.0,
 ) -> PeerTruth:
     """The truth about one peer of the source, from its views, oldest first.
@@ -111,18 +114,44 @@ def judge_peer(
         return _unknown(peer_id, f"peer {peer_id} does not exist on {view.name}")
     if not peer.enabled:
         return _disabled(peer, history, now)
-    run, enabled_at = _enabled_run(peer_id, history)
-    groups = wal_groups(view)
-    version = view.identity.value.hbase_version if view.identity.value else ""
-    looked = view.load.at or now
-    rules = Rules(
-        looked, enabled_at, groups, idle_backoff(version), stall_seconds, stale_seconds, bandwidth_limit(peer, view)
-    )
+    run, rules = _rules(peer_id, history, now, stall_seconds, stale_seconds)
     truths = [judge_queue(reports, rules) for reports in _reports(peer_id, run, now).values()]
     truths += _dark(peer_id, run, rules)
     if not truths:
         return _unknown(peer_id, f"no region server of {view.name} reports a queue of peer {peer_id}")
-    return _join(peer, view, truths, rules, version, now)
+    return _join(peer, view, truths, rules, _version(view), now)
+
+
+def held_back(peer_id: str, history: Sequence[ClusterView]) -> dict[tuple[str, str], QueueTruth]:
+    """(server, queue id) -> verdict of each queue that may be waiting for the peer's bandwidth limit alone; empty
+    where no limit was in force since the peer was enabled."""
+    run, _ = _enabled_run(peer_id, history)
+    if not run or not lowest_limit(run, peer_id):
+        return {}
+    now = _newest(history[-1])
+    run, rules = _rules(peer_id, history, now)
+    judged = {key: judge_queue(reports, rules) for key, reports in _reports(peer_id, run, now).items()}
+    return {key: truth for key, truth in judged.items() if truth.limited}
+
+
+def _rules(
+    peer_id: str,
+    history: Sequence[ClusterView],
+    now: float,
+    stall_seconds: float = STALL_SECONDS,
+    stale_seconds: float = STALE_SECONDS,
+) -> tuple[tuple[ClusterView, ...], Rules]:
+    """The views through which the peer was enabled, and what a verdict on its queues needs to know."""
+    view = history[-1]
+    run, enabled_at = _enabled_run(peer_id, history)
+    pause = longest_pause(lowest_limit(run, peer_id), view)
+    backs_off = idle_backoff(_version(view))
+    looked = view.load.at or now
+    return run, Rules(looked, enabled_at, wal_groups(view), backs_off, stall_seconds, stale_seconds, pause)
+
+
+def _version(view: ClusterView) -> str:
+    return view.identity.value.hbase_version if view.identity.value else ""
 
 
 def _newest(view: ClusterView) -> float:

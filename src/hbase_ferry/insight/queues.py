@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 from hbase_ferry.insight.format import count, duration, millis, plural
-from hbase_ferry.model.cluster import ClusterView, Peer, ReplicationQueue
+from hbase_ferry.model.cluster import ClusterView, ReplicationQueue
 
 KEEPING_UP_MS = 5_000
 """A batch in flight for less than this is ordinary work, not a backlog."""
@@ -23,10 +23,10 @@ IMPOSSIBLE_LAG_MS = 10**9
 MAX_BACKOFF_SECONDS = 300.0
 """replication.source.maxretriesmultiplier's default times one second."""
 RATE_WINDOW_MS = 30_000
-BATCH_BYTES = 64 << 20
-"""replication.source.size.capacity's default: what one batch holds at most."""
 NODE_BANDWIDTH = "replication.source.per.peer.node.bandwidth"
 """The site's limit for every peer that has none of its own, bytes a second and region server; 0: none."""
+BATCH_BYTES = "replication.source.size.capacity"
+DEFAULT_BATCH_BYTES = 64 << 20
 LONG_PAUSE_SECONDS = 60.0
 """A longer pause may be the peer's bandwidth limit or a stall: nobody could tell, so it is called unknown."""
 
@@ -64,8 +64,8 @@ class Rules:
     "HBase 2.6+: an idle reader sleeps up to 300 s (HBASE-27632)"
     stall_seconds: float = 10.0
     stale_seconds: float = 15.0
-    bandwidth: int = 0
-    "as `bandwidth_limit` gave it"
+    pause: float = 0.0
+    "as `longest_pause` gave it"
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,8 @@ class QueueTruth:
     per_second: float | None
     idle_seconds: float | None
     "since the last shipment as far as known; None: no shipment known"
+    limited: bool = False
+    "whether the peer's bandwidth limit may be what holds back what waits"
 
 
 def baseline(queue: ReplicationQueue, groups: int) -> int:
@@ -103,18 +105,30 @@ def wal_groups(view: ClusterView) -> int:
     return min(100, max(1, int(number))) if number.isascii() and number.isdigit() and len(number) < 6 else 2
 
 
-def bandwidth_limit(peer: Peer, view: ClusterView) -> int:
-    """Bytes a second and region server that the peer may ship: its own limit, else the site's (ReplicationSource);
-    0: as many as it can."""
-    settings = view.identity.value.settings if view.identity.value else {}
-    site = settings.get(NODE_BANDWIDTH, "")
-    return peer.bandwidth or (int(site) if site.isascii() and site.isdigit() and len(site) < 16 else 0)
+def lowest_limit(views: Sequence[ClusterView], peer_id: str) -> int:
+    """The lowest limit in force in any of these views, bytes a second and region server; 0: none in any.
+
+    A pause that has begun lasts to its end, whatever is set meanwhile: ReplicationSourceShipper sleeps once.
+    """
+    limits = (_limit(view, peer_id) for view in views)
+    return min((limit for limit in limits if limit), default=0)
 
 
-def longest_pause(bandwidth: int) -> float:
-    """Seconds for which a source under this limit may ship nothing, in good health: it pays for a batch afterwards
-    (ReplicationThrottler). A limit of 20 kB/s made 2.6.1 pause for 26 s at 500 writes a second."""
-    return BATCH_BYTES / bandwidth if bandwidth > 0 else 0.0
+def _limit(view: ClusterView, peer_id: str) -> int:
+    """The peer's own limit, else the site's (ReplicationSource); a negative one limits nothing."""
+    peer = view.peer(peer_id)
+    return max(0, (peer.bandwidth if peer else 0) or _setting(view, NODE_BANDWIDTH))
+
+
+def longest_pause(limit: int, view: ClusterView) -> float:
+    """Seconds for which a healthy queue may ship nothing under this limit: it ships a batch, and pays for it before the
+    next (ReplicationThrottler). 20 kB/s made 2.6.1 pause for 26 s at 500 writes a second."""
+    return wal_groups(view) * (_setting(view, BATCH_BYTES) or DEFAULT_BATCH_BYTES) / limit if limit else 0.0
+
+
+def _setting(view: ClusterView, key: str) -> int:
+    text = view.identity.value.settings.get(key, "") if view.identity.value else ""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else 0
 
 
 def believable_lag(queue: ReplicationQueue, groups: int) -> int | None:
@@ -155,7 +169,8 @@ def judge_queue(reports: Sequence[Report], rules: Rules) -> QueueTruth:
     state, why = _state(reports, rules, since, progressed, idle)
     name = f"{queue.server}{' (recovered queue ' + queue.queue_id + ')' if queue.recovered else ''}"
     honest = lag if lag or not (waiting or queue.recovered) or state is PeerState.CATCHING_UP else None
-    return QueueTruth(state, f"{name}: {why}", waiting, honest, since, shipped_per_second(reports), idle)
+    limited = _waits(queue, rules.groups) and _may_pause(reports, rules, since, idle)
+    return QueueTruth(state, f"{name}: {why}", waiting, honest, since, shipped_per_second(reports), idle, limited)
 
 
 def _state(
@@ -176,20 +191,29 @@ def _state(
             return PeerState.UNKNOWN, "one report so far; two that differ in time are needed"
         return PeerState.IDLE, f"nothing waits, {_last_shipped(idle)}"
     patience = rules.stall_seconds + _sleep_seconds(queue, rules, idle)
-    pause = longest_pause(rules.bandwidth)
-    if standing >= patience + pause and len(reports) >= 3:
-        return PeerState.STALLED, f"{what}, and nothing was shipped for {duration(standing)}"
     if progressed and standing < patience:
         return PeerState.CATCHING_UP, f"{what}, shipping"
-    if standing >= patience and pause:
-        known = progressed and standing < patience + min(pause, LONG_PAUSE_SECONDS)
-        why = f"nothing was shipped for {duration(standing)}, and the peer's bandwidth limit allows for up to "
+    if standing >= patience and _may_pause(reports, rules, since, idle):
+        known = progressed and standing < patience + LONG_PAUSE_SECONDS
+        why = f"nothing was shipped for {duration(standing)}, and the bandwidth limit allows for up to "
         state = PeerState.CATCHING_UP if known else PeerState.UNKNOWN
-        return state, f"{what}, {why}{duration(pause)} after a batch"
+        return state, f"{what}, {why}{duration(rules.pause)} after a batch"
+    if standing >= patience and len(reports) >= 3:
+        return PeerState.STALLED, f"{what}, and nothing was shipped for {duration(standing)}"
     return (
         PeerState.UNKNOWN,
         f"{what}, nothing shipped yet; watched for {duration(standing)} of {duration(patience)}",
     )
+
+
+def _may_pause(reports: Sequence[Report], rules: Rules, since: float, idle: float | None) -> bool:
+    """Whether a bandwidth limit explains that nothing is shipped. A source that has shipped nothing since it started
+    owes nothing."""
+    newest = reports[-1]
+    if not rules.pause or newest.queue.last_shipped_ms <= 0 or newest.queue.running is False:
+        return False
+    patience = rules.stall_seconds + _sleep_seconds(newest.queue, rules, idle)
+    return newest.at - since < patience + rules.pause
 
 
 def _what_waits(queue: ReplicationQueue, groups: int) -> str:

@@ -10,15 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from hbase_ferry.insight.format import duration, millis, plural, size
-from hbase_ferry.insight.lag import PeerState, judge_peer, lasting_dark_servers
-from hbase_ferry.insight.queues import (
-    IMPOSSIBLE_LAG_MS,
-    KEEPING_UP_MS,
-    NODE_BANDWIDTH,
-    bandwidth_limit,
-    longest_pause,
-)
+from hbase_ferry.insight.format import duration, plural, size
+from hbase_ferry.insight.lag import PeerState, held_back, judge_peer, lasting_dark_servers
+from hbase_ferry.insight.queues import NODE_BANDWIDTH, longest_pause, lowest_limit
 from hbase_ferry.model.cluster import ClusterView, Peer, Table
 
 
@@ -48,8 +42,8 @@ def causes(peer_id: str, source_history: Sequence[ClusterView], target: ClusterV
         *_unreachable(target),
         *(_tables(peer, source, target) if peer.enabled else ()),
         *_queues(peer, source_history),
-        *held_back(peer, source),
         *_cluster_key(peer, target),
+        *limited(peer, source_history),
     ]
     return tuple(dict.fromkeys(found))
 
@@ -162,19 +156,19 @@ def _queues(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
         )
 
 
-def held_back(peer: Peer, source: ClusterView) -> Iterator[Cause]:
-    """The peer's bandwidth limit, or the site's, while edits wait."""
-    limit = bandwidth_limit(peer, source)
-    late = max(source.queues(peer.id), key=lambda queue: queue.lag_ms, default=None)
-    if not (peer.enabled and limit and late and KEEPING_UP_MS <= late.lag_ms < IMPOSSIBLE_LAG_MS):
-        return
-    lift = "or lift it with 0" if peer.bandwidth else f"which counts before the servers' {NODE_BANDWIDTH}"
-    yield Cause(
-        "bandwidth limit",
-        f"peer {peer.id} may ship {size(limit)}/s from each region server, and pauses for up to "
-        f"{duration(longest_pause(limit))} after a batch: lag {millis(late.lag_ms)} on {late.server}",
-        f"raise it with set_peer_bandwidth '{peer.id}', BYTES in the hbase shell, {lift}",
-    )
+def limited(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
+    """The peer's bandwidth limit, or the site's, while edits wait and it may be what holds them back."""
+    held = held_back(peer.id, history)
+    limit = lowest_limit(history, peer.id)
+    if held and limit:
+        worst = max(held.values(), key=lambda truth: truth.lag_ms or 0)
+        yield Cause(
+            "bandwidth limit",
+            f"peer {peer.id} may ship {size(limit)}/s from each region server, and pauses for up to "
+            f"{duration(longest_pause(limit, history[-1]))} after a batch: {worst.text}",
+            f"raise it with set_peer_bandwidth '{peer.id}', BYTES in the hbase shell (0: the site's {NODE_BANDWIDTH}); "
+            "a pause that has begun lasts to its end",
+        )
 
 
 def _cluster_key(peer: Peer, target: ClusterView) -> Iterator[Cause]:

@@ -137,7 +137,8 @@ class MigrationService:
             return view
         steps = (step for step in self.plan.steps if step.id not in self._records.undoing)
         lost = [(step.id, proof) for step in steps if (proof := step.lost(view)) is not None]
-        counted = [("", proof) for proof in self.kind.remember(view, self.settings)]
+        looks = tuple(self.sight.history)
+        counted = [("", proof) for proof in self.kind.remember(view, self.settings, looks)]
         for step_id, proof in (*lost, *counted):
             self.emit(EventKind.PROOF, step_id, proof.note or proof.kind, self.sight.record(proof))
         return self.view if lost or counted else view

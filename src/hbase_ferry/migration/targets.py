@@ -46,8 +46,8 @@ class TargetKind:
     "whether detached jobs run on the target's side too"
     watch: Callable[[Watch, Side, Settings], Watch] = lambda watch, side, settings: watch
     "what a look at one side asks for beyond what every migration needs"
-    remember: Callable[[View, Settings], tuple[Proof, ...]] = lambda view, settings: ()
-    "what of this view has to be on disk because no later look will show it"
+    remember: Callable[[View, Settings, Sequence[ClusterView]], tuple[Proof, ...]] = lambda view, settings, looks: ()
+    "what of this view, and of this process's looks at the source, has to be on disk: no later look will show it"
 
 
 def _hbase() -> TargetKind:

@@ -14,11 +14,8 @@ from hbase_ferry.cli.session import command_line, opened, stoppable
 from hbase_ferry.errors import ConfigError, FerryError, Problem, Refused
 
 if TYPE_CHECKING:
+    from hbase_ferry.migration.core import Gate
     from hbase_ferry.migration.service import MigrationService
-
-
-_FIRST = {ExitCode.REFUSED: "once that is mended, ", ExitCode.UNREACHABLE: "once it answers, "}
-"""What has to come before the same line can do more than this time."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +45,20 @@ def run(out: Output, request: Request) -> ExitCode:
         wish = Wish(request.confirm, request.until or request.undo, request.only)
         check_steps(service.plan, wish)
         crossing = Crossing(service, out, stop)
+        first = ""
         try:
             _accept(service, out, accepted)
             code = crossing.undo(request.undo, wish) if request.undo else crossing.run(wish)
         except FerryError as error:
             out.error(error)
-            _hints(out, service, crossing.step, error)
+            closed = _closed(service, crossing.step, error)
+            _hints(out, service, closed)
             code = code_of(error)
+            first = "once that is mended, " if closed or code is ExitCode.UNREACHABLE else ""
         if code is ExitCode.REFUSED or code is ExitCode.FAILED:
             out.talk("look with: " + command_line("status", request.config))
         if code is not ExitCode.DONE and code is not ExitCode.USAGE:
             named = [*request.confirm, *([crossing.step] if crossing.unconfirmed else [])]
-            first = "" if crossing.unconfirmed else _FIRST.get(code, "")
             out.talk(f"{first}go on with: " + command_line(*request.words(), confirm=named))
     return code
 
@@ -81,8 +80,14 @@ def _accept(service: MigrationService, out: Output, accepted: Sequence[tuple[str
         EventPrinter(out).show(service.waive(gate, reason))
 
 
-def _hints(out: Output, service: MigrationService, step: str, error: FerryError) -> None:
+def _closed(service: MigrationService, step: str, error: FerryError) -> list[Gate]:
+    """The gates that keep a refused step from running."""
+    gates = service.preview(step).gates if step and isinstance(error, Refused) else ()
+    return [gate for gate in gates if gate.open is not True and not gate.warning]
+
+
+def _hints(out: Output, service: MigrationService, closed: Sequence[Gate]) -> None:
     """Which of the closed gates may be accepted, and how."""
-    for gate in service.preview(step).gates if step and isinstance(error, Refused) else ():
-        if gate.waivable and gate.open is not True and gate.name not in service.view.waivers:
+    for gate in closed:
+        if gate.waivable and gate.name not in service.view.waivers:
             out.talk(f"gate {gate.name} can be accepted with: --accept {gate.name}=REASON")

@@ -141,8 +141,7 @@ class Source:
         if not peer.enabled or now_ms < self.wake_ms:
             return
         if now_ms < self.paid_ms:
-            if self.position < len(self.wals[0].codes):
-                self._hold(self.wals[0], blocked=False)
+            self._wait()
             return
         self.routes.clear()
         before = self.ops
@@ -176,6 +175,16 @@ class Source:
             self.position = 0
             wal.release()
             read += 1
+
+    def _wait(self) -> None:
+        """In flight is the oldest edit that is left, of whichever WAL."""
+        at = self.position
+        for wal in self.wals:
+            if at < len(wal.times):
+                self.in_flight = self.has_edits = True
+                self.next_ms = wal.times[at]
+                return
+            at = 0
 
     def _hold(self, wal: Wal, *, blocked: bool) -> None:
         self.in_flight = self.has_edits = True

@@ -26,9 +26,9 @@ from hbase_ferry.insight.bigtable.rates import (
     standing,
 )
 from hbase_ferry.insight.format import count, duration, millis, plural, rate
-from hbase_ferry.insight.lag import PeerState, judge_peer
-from hbase_ferry.insight.queues import KEEPING_UP_MS, bandwidth_limit
-from hbase_ferry.insight.stalls import Cause, covered_tables, held_back
+from hbase_ferry.insight.lag import held_back
+from hbase_ferry.insight.queues import KEEPING_UP_MS, lowest_limit
+from hbase_ferry.insight.stalls import Cause, covered_tables, limited
 from hbase_ferry.model.bigtable.names import ROW_MUTATIONS, family_fault, table_fault
 from hbase_ferry.model.cluster import ClusterView, Observed, Peer, ReplicationQueue, ServerFacts
 
@@ -71,7 +71,7 @@ def causes(
         *_unexplained(peer, tries, certain, source_history, target),
         *_not_seen(peer_id, source_history, target, tries),
         *_standstill(peer, source_history),
-        *held_back(peer, source),
+        *limited(peer, source_history),
         *(_slow(peer, source_history) if not tries else ()),
         *_incompatible(peer, source, tries),
         *divergence.causes(peer_id, source_history, target),
@@ -246,9 +246,12 @@ def _timeout(pages: Sequence[ServerFacts]) -> float:
 
 
 def _waiting(peer_id: str, history: Sequence[ClusterView]) -> list[ReplicationQueue]:
-    """Queues with a batch in flight of which nothing is handed over and nothing shipped."""
+    """Queues with a batch in flight of which nothing is handed over and nothing shipped, without those that may only
+    pause under a bandwidth limit."""
     stuck = set(standing(history, peer_id))
-    return [q for q in history[-1].queues(peer_id) if q.server in stuck and q.running and q.lag_ms >= KEEPING_UP_MS]
+    late = [q for q in history[-1].queues(peer_id) if q.server in stuck and q.running and q.lag_ms >= KEEPING_UP_MS]
+    pausing = held_back(peer_id, history) if late else {}
+    return [queue for queue in late if (queue.server, queue.queue_id) not in pausing]
 
 
 def _stood(peer_id: str, server: str, history: Sequence[ClusterView]) -> bool:
@@ -263,10 +266,10 @@ def _stood(peer_id: str, server: str, history: Sequence[ClusterView]) -> bool:
 
 
 def _standstill(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
-    """A call that hangs within its own retries; a peer with a bandwidth limit may merely pause."""
+    """A call that hangs within its own retries."""
     view = history[-1]
     late = _waiting(peer.id, history) if peer.enabled else []
-    if late and (not bandwidth_limit(peer, view) or judge_peer(peer.id, history).state is PeerState.STALLED):
+    if late:
         queue = max(late, key=lambda q: q.lag_ms)
         timeout = duration(_timeout(read(view.servers.current or ())))
         yield Cause(
@@ -278,8 +281,9 @@ def _standstill(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
 
 
 def _slow(peer: Peer, history: Sequence[ClusterView]) -> Iterator[Cause]:
+    """A peer that a bandwidth limit holds back would fall behind any target."""
     shipping = [one for one in rates(history, peer.id) if one.shipped]
-    lags = outrun(history, peer.id)
+    lags = outrun(history, peer.id) if not lowest_limit(history, peer.id) else []
     if shipping and lags and lags[-1] - lags[0] >= KEEPING_UP_MS:
         total = sum(one.shipped or 0 for one in shipping)
         yield Cause(

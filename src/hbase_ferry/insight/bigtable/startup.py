@@ -50,13 +50,13 @@ def since(previous: Mapping[str, str], view: ClusterView, peer_id: str) -> Mappi
     return None if found.keys() == previous.keys() else found
 
 
-def failed(previous: Collection[str], began: Mapping[str, str], view: ClusterView, peer_id: str) -> tuple[str, ...]:
-    """Servers on which a start was seen to fail that are not among `previous`; `began` as `since` gave it."""
-    at = view.load.at or view.servers.at
-    if at is None:
+def failed(history: Sequence[ClusterView], peer_id: str) -> tuple[str, ...]:
+    """Servers on which every look of FAILED_SECONDS, up to the newest, showed Google's endpoint not started."""
+    peer = history[-1].peer(peer_id) if history else None
+    if peer is None or not library.ships_to_bigtable(peer.endpoint):
         return ()
-    late = [server for server in not_started(view, peer_id) if at - float(began.get(server, at)) >= FAILED_SECONDS]
-    return tuple(server for server in late if server not in previous)
+    late = not_started(history[-1], peer_id)
+    return tuple(server for server in late if seen_for(history, peer_id, server) >= FAILED_SECONDS)
 
 
 def _over(view: ClusterView, peer_id: str, server: str) -> bool:

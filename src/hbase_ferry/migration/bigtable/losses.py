@@ -2,12 +2,12 @@
 
 Invariant: an entry that loses something closes the cutover until its gate, which carries the number, is accepted with a
 reason. What the counters showed is put on disk as it grows, since a restarted server begins at 0 again; and so is the
-moment from which an endpoint was seen not to start, since what it counts down to is hours away.
+moment from which an endpoint was seen not to start, since what it counts down to is hours away, and where it failed to.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from hbase_ferry.insight.bigtable import startup
 from hbase_ferry.insight.bigtable.ledger import Loss, Sampled, ledger, remembered, totals, unseen
@@ -17,6 +17,7 @@ from hbase_ferry.migration.bigtable.sample import SAMPLED
 from hbase_ferry.migration.compare.copying import copy_state
 from hbase_ferry.migration.core import Gate
 from hbase_ferry.migration.settings import Settings
+from hbase_ferry.model.cluster import ClusterView
 from hbase_ferry.model.view import Proof, View
 
 MEMORY = "cursor.losses"
@@ -24,22 +25,24 @@ MEMORY = "cursor.losses"
 NOT_STARTED = "cursor.not-started"
 """Kind of the proof that keeps since when a peer's endpoint has not started, by server."""
 FAILED_STARTS = "cursor.failed-starts"
-"""Kind of the proof that keeps on which servers an endpoint of a peer failed to start, with the time, in seconds."""
+"""Kind of the proof that keeps on which servers an endpoint of a peer failed to start, with the look, in epoch
+seconds, that showed it."""
 BEGUN = "before-dry-run"
 """Kind of the proof with which a dry run begins: the counters as `counters_now` gave them (`dryrun.AddDryRunPeer`)."""
 
 
-def remember(view: View, settings: Settings) -> tuple[Proof, ...]:
+def remember(view: View, settings: Settings, history: Sequence[ClusterView]) -> tuple[Proof, ...]:
     """What of this view has to be on disk, of the migration's peer and of its dry run's; empty: nothing of weight
-    changed, or nothing was read."""
+    changed, or nothing was read. `history`: this process's looks at the source, oldest first."""
     dry = dry_peer(settings.peer_id)
     known = _dry_memory(view, dry)
     memories = {settings.peer_id: _memory(view, settings.peer_id)} | ({} if known is None else {dry: known})
     found = {peer: remembered(memory, view.source, peer) for peer, memory in memories.items()}
     note = "the library's loss counters, as the servers show them"
     counted = (Proof(MEMORY, peer, view.at, basis, note) for peer, basis in found.items() if basis)
-    starts = (proof for peer in (settings.peer_id, dry) for proof in (*_not_started(view, peer), *_failed(view, peer)))
-    return (*counted, *starts)
+    since = (proof for peer in (settings.peer_id, dry) for proof in _not_started(view, peer))
+    failed = (proof for peer in (settings.peer_id, dry) for proof in _failed(view, peer, history))
+    return (*counted, *since, *failed)
 
 
 def not_started_since(view: View, peer_id: str) -> Mapping[str, str]:
@@ -62,13 +65,13 @@ def failed_starts(view: View) -> tuple[str, ...]:
     return tuple(dict.fromkeys(server for basis in found for server in basis))
 
 
-def _failed(view: View, peer_id: str) -> Iterator[Proof]:
+def _failed(view: View, peer_id: str, history: Sequence[ClusterView]) -> Iterator[Proof]:
     """Such a server keeps its first connection until it restarts, however long ago that was."""
     known = view.proof(FAILED_STARTS, peer_id)
     before = dict(known.basis) if known is not None else {}
-    new = startup.failed(before, not_started_since(view, peer_id), view.source, peer_id)
-    if new:
-        found = before | dict.fromkeys(new, str(int(view.at)))
+    late = startup.failed(history, peer_id)
+    if not before.keys() >= set(late):
+        found = dict.fromkeys(late, str(int(view.at))) | before
         note = f"the endpoint of peer {peer_id} failed to start on {', '.join(sorted(found))}"
         yield Proof(FAILED_STARTS, peer_id, view.at, found, note)
 
