@@ -6,7 +6,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
@@ -196,6 +196,28 @@ def test_every_cause_of_a_stall_into_bigtable_is_explained() -> None:
     named = {name for path in sources for name in re.findall(r'Cause\(\s*"([^"]+)"', path.read_text())}
     text = (DOCS / "bigtable-stalls.md").read_text()
     assert len(named) > 15 and not [name for name in named if name not in text]
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+@pytest.mark.parametrize("engine", bigtable.BackfillEngine)
+def test_starting_again_takes_each_plan_s_steps_back_in_their_order(
+    dry_run: bool, engine: bigtable.BackfillEngine
+) -> None:
+    """Its comments say which line is for which plan; `test_undo_of_every_step…` has what stands."""
+    there = load(REPO / "sample_configs/bigtable.yaml")
+    assert there.target.bigtable is not None
+    backfill = replace(there.target.bigtable.backfill, engine=engine)
+    own = replace(there.target.bigtable, dry_run=dry_run, backfill=backfill)
+    table = there.tables[0].name
+    ids = [step.id for step in build_plan(replace(there, target=replace(there.target, bigtable=own)), "<run>").steps]
+    holds = {"": True, "with backfill.engine: importsnapshot": engine is bigtable.BackfillEngine.IMPORTSNAPSHOT,
+             "without dry_run": not dry_run, "with dry_run: true": dry_run}  # fmt: skip
+    lines = re.findall(r"--undo (\S+)[^#\n]*(?:# (.*))?$", _section("bigtable-stalls", "Starting again"), re.MULTILINE)
+    named = [step.replace("TABLE", table) for step, comment in lines if holds[comment]]
+    places = [ids.index(step) for step in named]
+    assert len(lines) == 6 and places == sorted(places, reverse=True)
+    undone = {"enable-peer", "snapshot", "scope", "add-peer", "table"} & {step.partition(":")[0] for step in ids}
+    assert {step.partition(":")[0] for step in named} == undone
 
 
 def test_every_gate_that_may_be_accepted_is_listed() -> None:

@@ -64,7 +64,8 @@ def page(
 ) -> ServerFacts:
     """One server's pages `seconds` after T0; `settings` by the last word of a key (`abort="false"`)."""
     named = {key.rpartition(".")[2]: key.removeprefix("?") for key in library.SERVER_SETTINGS}
-    named |= {"bulkload": library.BULK_LOADS, "base_config": library.BASE_CONFIG, "project": library.PROJECT}
+    named |= {"bulkload": library.BULK_LOADS, "base_config": library.BASE_CONFIG, "project": library.PROJECT,
+              "keyfile": library.KEY_FILE}  # fmt: skip
     site = dict(SITE) | {named[name]: value for name, value in settings.items()}
     if error:
         return ServerFacts(server, role, int((T0 + seconds) * 1000), error=error)

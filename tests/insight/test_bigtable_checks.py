@@ -18,7 +18,8 @@ from hbase_ferry.model.view import View
 
 WISH = BigtableWish("lab-project", "lab-instance", "migration-single")
 ORDERS = (TableWish("orders"),)
-NEVER_OK = {"bt.limits", "bt.reach"}
+NEVER_OK = {"bt.limits", "bt.reach", "bt.bulk-loads"}
+EMULATED = dataclasses.replace(WISH, emulator="127.0.0.1:8086")
 
 
 def master(**settings: str) -> ServerFacts:
@@ -49,6 +50,16 @@ def checked(looked: View, wish: BigtableWish = WISH, tables: Sequence[TableWish]
 def one(check: str, looked: View, wish: BigtableWish = WISH, tables: Sequence[TableWish] = ORDERS) -> tuple[str, str]:
     found = checked(looked, wish, tables)[check]
     return found.severity, found.text
+
+
+def settled(where: str, **site: str) -> tuple[ServerFacts, ...]:
+    """The servers, one of which runs with these settings instead; `__` stands for a point, empty: not set."""
+    named = {key.replace("__", "."): value for key, value in site.items()}
+    changed = (
+        {k: v for k, v in {**facts.settings, **named}.items() if v} if facts.server == where else facts.settings
+        for facts in servers()
+    )
+    return tuple(dataclasses.replace(facts, settings=one) for facts, one in zip(servers(), changed, strict=True))
 
 
 def told(**settings: str) -> View:
@@ -165,7 +176,7 @@ def test_a_server_whose_pages_cannot_be_read_is_unknown_and_so_is_one_nobody_ask
 
 
 @pytest.mark.parametrize(("settings", "severity"), [
-    ({"keyfile": ""}, "warn"), ({"value": "(set)"}, "warn"), ({"enable": "true"}, "block"), ({}, "ok"),
+    ({"keyfile": ""}, "block"), ({"value": "(set)"}, "warn"), ({"enable": "true"}, "block"), ({}, "ok"),
 ])  # fmt: skip
 def test_credentials_are_judged_by_the_key_the_library_takes_first(settings: dict[str, str], severity: str) -> None:
     named = {"keyfile": library.KEY_FILE, "value": f"?{library.JSON_VALUE}", "enable": library.NULL_CREDENTIAL}
@@ -183,10 +194,75 @@ def test_a_key_in_the_configuration_itself_is_said_to_end_up_in_the_log() -> Non
 
 
 def test_an_emulator_needs_its_address_and_no_credentials() -> None:
-    wish = dataclasses.replace(WISH, emulator=True)
-    assert one("bt.credentials", view(), wish)[0] == "ok"
-    severity, text = one("bt.site-keys", view(), wish)
+    assert one("bt.credentials", view(settled(RS1, google__bigtable__auth__json__keyfile="")), EMULATED)[0] == "ok"
+    severity, text = one("bt.site-keys", view(), EMULATED)
     assert severity == "warn" and "BIGTABLE_EMULATOR_HOST" in text
+
+
+def test_a_server_without_the_key_file_that_others_have_blocks_and_none_anywhere_is_a_warning() -> None:
+    bare = settled(RS1, google__bigtable__auth__json__keyfile="")
+    severity, text = one("bt.credentials", view(bare))
+    assert severity == "block"
+    assert text.startswith(f"{RS1}: {library.KEY_FILE} is not set, and {RS2} has credentials")
+    everywhere = tuple(page(0, server=server, keyfile="") for server in (RS1, RS2))
+    severity, text = one("bt.credentials", view((master(), *everywhere)))
+    assert severity == "warn" and "application default" in text
+    assert one("bt.credentials", view((master(keyfile=""), *servers()[1:])))[0] == "ok", "a master never connects"
+
+
+def test_a_key_file_under_another_path_is_a_warning_that_names_both() -> None:
+    severity, text = one("bt.credentials", view(settled(RS1, google__bigtable__auth__json__keyfile="/opt/key.json")))
+    assert severity == "warn"
+    assert f"{RS1}: the key file is /opt/key.json, and elsewhere /etc/hbase/key.json" in text
+
+
+@pytest.mark.parametrize(("host", "wish", "severity", "says"), [
+    ("bigtable.googleapis.com", WISH, "ok", ""),
+    ("proxy.corp", WISH, "block", "which is not the service"),
+    ("bigtable.googleapis.com.evil.org", WISH, "block", "which is not the service"),
+    ("bigtable-shop.p.googleapis.com", WISH, "warn", "another way into the service"),
+    ("bigtable.googleapis.com", EMULATED, "block", "it ships there, not to 127.0.0.1:8086"),
+    ("127.0.0.1", EMULATED, "warn", "to which port is not seen"),
+])  # fmt: skip
+def test_an_endpoint_host_that_leads_elsewhere_is_named(
+    host: str, wish: BigtableWish, severity: str, says: str
+) -> None:
+    site = {library.ENDPOINT_HOST: host} | ({library.EMULATOR: wish.emulator} if wish.emulator else {})
+    pages = tuple(dataclasses.replace(f, settings={**f.settings, **site}) for f in servers())
+    found, text = one("bt.site-keys", view(pages), wish)
+    assert found == severity and says in text and (severity == "ok" or library.ENDPOINT_HOST in text)
+    assert one("bt.site-keys", view((pages[0], *servers()[1:])), wish)[0] in ("ok", "warn"), "a master never connects"
+
+
+@pytest.mark.parametrize(("address", "severity"), [
+    ("127.0.0.1:8086", "ok"), ("localhost:8086", "ok"), ("127.0.0.1:9999", "warn"), ("bt-emulator:8086", "warn"),
+])  # fmt: skip
+def test_servers_that_ship_to_another_emulator_are_named(address: str, severity: str) -> None:
+    site = {library.EMULATOR: address}
+    pages = tuple(dataclasses.replace(f, settings={**f.settings, **site}) for f in servers())
+    found, text = one("bt.site-keys", view(pages), EMULATED)
+    assert found == severity
+    assert severity == "ok" or f"is {address}, and this migration's is 127.0.0.1:8086" in text
+
+
+def test_bulk_loads_that_are_not_replicated_are_a_warning_with_what_to_do() -> None:
+    severity, text = one("bt.bulk-loads", view())
+    assert severity == "warn"
+    assert "Make none into these tables from add-peer until the switch, or copy the table again" in text
+
+
+def test_the_way_back_is_compared_in_the_preflight_where_one_is_wanted() -> None:
+    assert "bt.way-back" not in checked(view())
+    wish = dataclasses.replace(WISH, way_back=("FROM_HBASE", "FROM_CBT"))
+    severity, text = one("bt.way-back", view(), wish)
+    assert severity == "warn", "the gate before the switch may be accepted"
+    assert text.startswith(f"{RS1}, {RS2}: does not run with {library.BIDIRECTIONAL}=true") and "restart" in text
+    fits = {library.BIDIRECTIONAL: "true", library.HBASE_QUALIFIER: "FROM_HBASE", library.CBT_QUALIFIER: "FROM_CBT"}
+    pages = tuple(dataclasses.replace(f, settings={**f.settings, **fits}) for f in servers())
+    assert one("bt.way-back", view(pages), wish)[0] == "ok"
+    half = (*pages[:2], dataclasses.replace(pages[2], settings={**pages[2].settings, library.CBT_QUALIFIER: "X"}))
+    assert one("bt.way-back", view(half), wish)[1].startswith(f"{RS2}: runs with {library.CBT_QUALIFIER}=X")
+    assert one("bt.way-back", view((*pages[:2], page(0, server=RS2, error="refused"))), wish)[0] == "unknown"
 
 
 def test_settings_that_hurt_block() -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from bigtable_views import LAB, bean, metrics, page
-from insight_views import RS1, RS2, T0
+from insight_views import RS1, RS2
 
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.counters import (
@@ -11,7 +11,6 @@ from hbase_ferry.insight.bigtable.counters import (
     deltas,
     left_behind,
     of_peer,
-    oldest_seconds,
     parse_name,
     repeats,
     unread,
@@ -60,11 +59,6 @@ def test_gains_count_from_zero_after_a_restart_and_after_a_fall() -> None:
     assert of_peer(deltas(first, restarted), "ferry", library.SHIPPED) == 7
     assert of_peer(deltas(first, fallen), "ferry", library.SHIPPED) == 3
     assert of_peer(deltas(first, risen), "ferry", library.SHIPPED) == 3
-
-
-def test_values_may_be_older_than_their_page_by_the_bean_s_cache() -> None:
-    assert oldest_seconds([page(0, metrics()), page(5, metrics(), server=RS2)], T0 + 6) == 16.0
-    assert oldest_seconds([page(0, error="refused")], T0) is None
 
 
 def test_counters_of_a_removed_peer_are_known_by_the_lack_of_hbase_s_own() -> None:

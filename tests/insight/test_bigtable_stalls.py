@@ -412,6 +412,19 @@ def test_missing_keys_a_missing_jar_and_a_config_are_named_as_reasons() -> None:
     assert "adds a CONFIG to every peer" in named([stopped(0, base_config="a=b")])["per-peer CONFIG"].evidence
 
 
+def test_a_server_without_the_key_file_that_others_have_is_named() -> None:
+    def with_other(seconds: float, **other: str) -> ClusterView:
+        seen = stopped(seconds, keyfile="")
+        pages = (*(seen.servers.value or ()), page(seconds, metrics(), server="rs2,16020,1", **other))
+        return dataclasses.replace(seen, servers=Observed(pages, T0 + seconds))
+
+    cause = named([with_other(0), with_other(11)])["key file"]
+    assert cause.evidence == f"no key file on {RS1}; other region servers have one"
+    assert library.KEY_FILE in cause.remedy
+    assert "key file" not in named([with_other(0, keyfile=""), with_other(11, keyfile="")]), "none has one"
+    assert "key file" not in named([with_other(0)]), "it may be about to start"
+
+
 def test_a_server_with_keys_and_jar_is_not_accused_of_lacking_them() -> None:
     assert set(named([stopped(0), stopped(11)])) == {"endpoint not started", "key file"}
     assert "key file" not in named([stopped(0, project="")])

@@ -12,7 +12,7 @@ from hbase_ferry.insight.bigtable.wayback import way_back
 from hbase_ferry.migration.bigtable.settings import WayBackSettings
 from hbase_ferry.migration.core import Gate
 from hbase_ferry.model.cluster import ServerFacts, Side
-from migration.embedded import Crossing, bigtable_settings
+from migration.embedded import Crossing, bigtable_settings, run
 
 READY = {library.BIDIRECTIONAL: "true", library.HBASE_QUALIFIER: "FROM_HBASE", library.CBT_QUALIFIER: "FROM_CBT"}
 
@@ -43,22 +43,34 @@ def test_every_server_has_to_know_both_marks_of_the_stream_back(
     assert found.ok is ok and said in found.text
 
 
-def gates(crossing: Crossing, **settings: str) -> list[Gate]:
-    """The gate before the switch, with servers that run with these settings."""
+def gates(crossing: Crossing, step: str, **settings: str) -> list[Gate]:
+    """The gate before that step, with servers that run with these settings."""
     service = crossing.service()
     pages = crossing.world.clusters[Side.SOURCE].pages
     pages.settings.update(settings)
     crossing.clock.sleep(30)
     service.observe()
-    return [gate for gate in service.preview("switch").gates if gate.name == "way-back"]
+    return [gate for gate in service.preview(step).gates if gate.name == "way-back"]
 
 
-def test_the_switch_stays_closed_where_a_stream_back_would_loop_and_only_where_one_is_wanted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", ["stop-writers", "switch"])
+def test_the_cutover_stays_closed_where_a_stream_back_would_loop_and_only_where_one_is_wanted(
+    tmp_path: Path, step: str
+) -> None:
     wanted = bigtable_settings(way_back=WayBackSettings("FROM_HBASE", "FROM_CBT"))
     crossing = Crossing(tmp_path, wanted)
-    (closed,) = gates(crossing)
+    (closed,) = gates(crossing, step)
     assert closed.open is False and closed.waivable and not closed.warning
-    (fits,) = gates(crossing, **READY)
+    (fits,) = gates(crossing, step, **READY)
     assert fits.open is True
     crossing.settings = dataclasses.replace(wanted, target=bigtable_settings().target)
-    assert not gates(crossing)
+    assert not gates(crossing, step)
+
+
+def test_the_preflight_warns_of_it_long_before_and_goes_on(tmp_path: Path) -> None:
+    crossing = Crossing(tmp_path, bigtable_settings(way_back=WayBackSettings("FROM_HBASE", "FROM_CBT")))
+    service = crossing.service()
+    run(service, "preflight")
+    (warned,) = (g for g in service.preview("preflight").gates if g.name == "preflight.bt.way-back")
+    assert warned.open is False and warned.warning and "keeps stop-writers and switch closed" in warned.text
+    assert service.view.proof("preflight", "migration") is not None

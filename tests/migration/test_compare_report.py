@@ -40,7 +40,7 @@ def planted() -> tuple[str, ...]:
     other[b"row'\xff7"][("d", b"q")] = {OLD + n * 1_000: b"n%d" % n for n in range(6)}
     rows[b"row'\xff7"][("d", b"q")] = {OLD + n * 1_000: b"n%d" % n for n in (3, 4, 5)}
     state = compared(job(), Shelf("a", rows), Shelf("b", other))
-    return report("orders", state, cbt_delete("my-project", "my-instance", "orders"))
+    return report("orders", state, cbt_delete("my-project", "my-instance", "orders", ""))
 
 
 def test_the_report_names_each_class_with_keys_times_and_repair() -> None:
@@ -167,7 +167,7 @@ def test_a_qualifier_that_the_shell_would_take_for_a_converter_is_not_given_to_i
 def test_the_command_for_the_target_gives_the_very_bytes_to_the_program() -> None:
     for key in (b"plain#4", b"a'b \xff\x01\n$(exit)", b"-x", "schl\u00fcssel".encode()):
         example = Example(key.hex(), "d", b"q w".hex(), Fault.EXTRA, None, OLD)
-        line = cbt_delete("p", "i", "orders")(example)
+        line = cbt_delete("p", "i", "orders", "")(example)
         words = subprocess.run(
             ["bash", "-c", "cbt() { printf '%s\\0' \"$@\"; }; " + line], capture_output=True, check=True
         ).stdout.split(b"\0")
@@ -176,7 +176,7 @@ def test_the_command_for_the_target_gives_the_very_bytes_to_the_program() -> Non
 
 def test_no_command_is_given_for_a_name_that_no_command_line_can_carry() -> None:
     example = Example(b"a\x00b".hex(), "d", "", Fault.EXTRA, None, OLD)
-    assert "through a client library" in cbt_delete("p", "i", "orders")(example)
+    assert "through a client library" in cbt_delete("p", "i", "orders", "")(example)
 
 
 def test_moments_are_told_as_hbase_shows_them() -> None:

@@ -26,10 +26,21 @@ def table_cfs(tables: Mapping[str, Sequence[str]]) -> str:
     return "{ " + ", ".join(pairs) + " }"
 
 
-def add_peer(peer_id: str, key: str, tables: Mapping[str, Sequence[str]], *, born_disabled: bool) -> str:
-    """add_peer with STATE (2.0 and later, HBASE-19293), or followed at once by disable_peer (1.x)."""
+def add_peer(
+    peer_id: str,
+    key: str,
+    tables: Mapping[str, Sequence[str]],
+    *,
+    born_disabled: bool,
+    bandwidth: int = 0,
+    serial: bool = False,
+) -> str:
+    """add_peer with STATE (2.0 and later, HBASE-19293), or followed at once by disable_peer (1.x).
+
+    bandwidth: bytes a second and region server; 0: no limit, and nothing is printed for it.
+    """
     head = f"add_peer {ruby(peer_id)}, CLUSTER_KEY => {ruby(key)}, TABLE_CFS => {table_cfs(tables)}"
-    return f'{head}, STATE => "DISABLED"' if born_disabled else f"{head}; disable_peer {ruby(peer_id)}"
+    return _disabled(head, peer_id, born_disabled, bandwidth, serial)
 
 
 def add_endpoint_peer(
@@ -39,12 +50,32 @@ def add_endpoint_peer(
     config: Mapping[str, str],
     *,
     born_disabled: bool,
+    bandwidth: int = 0,
+    serial: bool = False,
 ) -> str:
-    """add_peer with an endpoint class of its own and no cluster key; STATE as in `add_peer`."""
+    """add_peer with an endpoint class of its own and no cluster key; the rest as in `add_peer`."""
     head = f"add_peer {ruby(peer_id)}, ENDPOINT_CLASSNAME => {ruby(endpoint)}, TABLE_CFS => {table_cfs(tables)}"
     if config:
         head += f", CONFIG => {{ {', '.join(f'{ruby(k)} => {ruby(v)}' for k, v in config.items())} }}"
-    return f'{head}, STATE => "DISABLED"' if born_disabled else f"{head}; disable_peer {ruby(peer_id)}"
+    return _disabled(head, peer_id, born_disabled, bandwidth, serial)
+
+
+def _disabled(head: str, peer_id: str, born_disabled: bool, bandwidth: int, serial: bool) -> str:
+    """The end of add_peer: SERIAL and STATE, which 1.x does not know, and the limit, a command of its own (1.4)."""
+    if born_disabled:
+        added = f'{head}{", SERIAL => true" if serial else ""}, STATE => "DISABLED"'
+    else:
+        added = f"{head}; disable_peer {ruby(peer_id)}"
+    return f"{added}; set_peer_bandwidth {ruby(peer_id)}, {bandwidth}" if bandwidth > 0 else added
+
+
+def cbt(project: str, instance: str, emulator: str) -> str:
+    """What every line of Google's `cbt` begins with; emulator: its host:port, or empty.
+
+    Without that address cbt acts on the real instance of the same name.
+    """
+    where = ("env", f"BIGTABLE_EMULATOR_HOST={emulator}") if emulator else ()
+    return line([*where, "cbt", "-project", project, "-instance", instance])
 
 
 def alter_scope(table: str, scopes: Mapping[str, int]) -> str:

@@ -111,12 +111,3 @@ def repeats(found: Counters, read_key: Key) -> int:
 
     tried = sum(number(name) for name in (*library.ELIGIBLE_ENTRIES, *library.FILTERED_ENTRIES))
     return max(0, tried - number(library.READ) + number(library.FILTERED))
-
-
-def oldest_seconds(servers: Iterable[ServerFacts], now: float) -> float | None:
-    """How old the oldest of the values may be, in seconds, the bean's cache included; None: none was read.
-
-    `now` in epoch seconds of the clock that `ServerFacts.at_ms` is of.
-    """
-    ages = [now - facts.at_ms / 1000 for facts in servers if facts.role == REGION_SERVER and not facts.error]
-    return max(0.0, max(ages)) + library.CACHE_SECONDS if ages else None

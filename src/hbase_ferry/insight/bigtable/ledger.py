@@ -37,6 +37,7 @@ Kind: TypeAlias = Literal[
     "skip-wal",
     "reverse-timestamps",
     "backfill-dropped",
+    "backfill-unread",
     "unread",
     "converted",
     "future-puts",
@@ -58,7 +59,7 @@ class Loss:
     at_most: bool = False
     "fewer may be lost than counted, and not more: attempts were counted"
     of: tuple[str, ...] = ()
-    "the servers it speaks of, where the number alone would be true of others too"
+    "the servers or tables it speaks of, where the number alone would be true of others too"
 
     @property
     def closes(self) -> bool:
@@ -90,6 +91,8 @@ class Sampled:
     "sampled cells with a time from `names.MAX_TIME_MILLIS` on"
     backfill_dropped: Mapping[str, int] = field(default_factory=dict)
     "rows, cells and row keys the import dropped (its counters droppedRows, droppedCells, droppedRowKeys)"
+    backfill_uncounted: Mapping[str, str] = field(default_factory=dict)
+    "the options by which the import left out what it did not count, where it had such and printed no counter"
 
 
 def ledger(
@@ -264,6 +267,17 @@ def _read(sampled: Sampled) -> Iterator[Loss]:
         text = f"the copy of the history left out {count(left)} rows, cells or keys of {where}"
         remedy = "read the import's counters and log; copy what is left out by hand, or accept it"
         yield Loss("backfill-dropped", left, False, text, remedy)
+    if unread := sampled.backfill_uncounted:
+        named = "; ".join(f"{table} ({options})" for table, options in sorted(unread.items()))
+        text = (
+            f"what the import left out of {plural(len(unread), 'table')} is not known: it was told to leave out rows, "
+            f"cells or keys, and printed no counter of them: {named}"
+        )
+        remedy = (
+            "read droppedRows, droppedCells and droppedRowKeys of the Dataflow job, and look for 'Dropping' in its "
+            "workers' log; copy by hand what was left out, or accept it"
+        )
+        yield Loss("backfill-unread", len(unread), True, text, remedy, of=tuple(sorted(unread)))
     reverse = sum(sampled.reverse_timestamps.values())
     if reverse:
         text = (

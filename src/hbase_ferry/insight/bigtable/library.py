@@ -20,6 +20,11 @@ PROJECT = "google.bigtable.project.id"
 INSTANCE = "google.bigtable.instance.id"
 APP_PROFILE = "google.bigtable.app_profile.id"
 EMULATOR = "google.bigtable.emulator.endpoint.host"
+ENDPOINT_HOST = "google.bigtable.endpoint.host"
+"""Goes before EMULATOR and before the service's own name (BigtableHBaseVeneerSettings.configureConnection)."""
+SERVICE_HOST = "bigtable.googleapis.com"
+"""Where the library connects to without ENDPOINT_HOST and EMULATOR."""
+SERVICE_DOMAIN = ".googleapis.com"
 KEY_FILE = "google.bigtable.auth.json.keyfile"
 JSON_VALUE = "google.bigtable.auth.json.value"
 """The key itself: the library logs it when it connects (AbstractBigtableConnection.logStartup)."""
@@ -52,7 +57,7 @@ CONFIG, but what Hadoop's own default resources hold (core-site.xml)."""
 
 SERVER_SETTINGS: tuple[str, ...] = (
     *CONNECTION_KEYS,
-    "google.bigtable.endpoint.host",
+    ENDPOINT_HOST,
     f"?{JSON_VALUE}",
     NULL_CREDENTIAL,
     P12_FILE,

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hbase_ferry.insight.bigtable import library
-from hbase_ferry.insight.checks.base import Ask
+from hbase_ferry.insight.bigtable.counters import REGION_SERVER
+from hbase_ferry.insight.checks.base import Ask, Severity
 from hbase_ferry.model.cluster import ClusterView, ServerFacts
 
 _LINE = re.compile(r"-(\d)\.x-")
@@ -32,10 +33,12 @@ class BigtableWish:
     "what the file name of the library's jar begins with"
     dry_run: bool = False
     "a peer that only counts comes first"
-    emulator: bool = False
-    "the target is an emulator: no credentials, no instance admin"
+    emulator: str = ""
+    "host:port of the emulator that is the target: no credentials, no instance admin; empty: the service"
     endpoint: str = ""
     "endpoint class; empty: Google's for the source's HBase line"
+    way_back: tuple[str, str] | None = None
+    "hbase_qualifier and cbt_qualifier of the stream back; None: no stream back is planned"
 
     @property
     def profile(self) -> str:
@@ -115,3 +118,34 @@ def credentials(facts: ServerFacts) -> str:
         return library.NULL_CREDENTIAL
     order = (library.JSON_VALUE, library.KEY_FILE, library.P12_FILE, library.CUSTOM_CREDENTIALS)
     return next((key for key in order if value(facts, key)), "")
+
+
+def credentials_elsewhere(facts: ServerFacts, servers: Iterable[ServerFacts]) -> tuple[str, ...]:
+    """Region servers that have credentials where this one has none; empty where it has some, where it ships to an
+    emulator, which asks for none, and of a master, which never connects."""
+    if facts.role != REGION_SERVER or facts.error or credentials(facts) or value(facts, library.EMULATOR):
+        return ()
+    others = (other for other in read(servers) if other.role == REGION_SERVER)
+    return tuple(other.server for other in others if credentials(other) not in ("", library.NULL_CREDENTIAL))
+
+
+def strays(facts: ServerFacts, wish: BigtableWish) -> tuple[Severity, str] | None:
+    """Where the endpoint host sends the library instead of the target, and how bad that is; None: nowhere."""
+    host = value(facts, library.ENDPOINT_HOST).lower()
+    if not host or (host == library.SERVICE_HOST and not wish.emulator):
+        return None
+    says = f"{library.ENDPOINT_HOST} is {host}"
+    if wish.emulator:
+        own = host == wish.emulator.rpartition(":")[0].lower()
+        where = "to which port is not seen" if own else f"not to {wish.emulator}"
+        text = f"{says}, which goes before {library.EMULATOR}: it ships there, {where}. Take it out and restart"
+        return ("warn" if own else "block"), text
+    if host.endswith(library.SERVICE_DOMAIN):
+        return "warn", f"{says}, another way into the service than {library.SERVICE_HOST}: see that it is meant"
+    return "block", f"{says}, which is not the service: it would ship there. Take it out and restart"
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two host:port are written alike, localhost as its number."""
+    short = [text.strip().lower().replace("localhost:", "127.0.0.1:") for text in (one, other)]
+    return short[0] == short[1]

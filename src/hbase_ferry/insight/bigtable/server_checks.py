@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from hbase_ferry.insight.bigtable import library
@@ -11,13 +12,18 @@ from hbase_ferry.insight.bigtable.pages import (
     MASTER,
     Question,
     credentials,
+    credentials_elsewhere,
     jar_line,
     library_jars,
     number,
+    read,
+    same_address,
+    strays,
     switch,
     unread_reason,
     value,
 )
+from hbase_ferry.insight.bigtable.wayback import mismatch
 from hbase_ferry.insight.checks.base import Finding, Severity, join, missing
 from hbase_ferry.insight.format import millis
 from hbase_ferry.model.cluster import ServerFacts
@@ -35,11 +41,13 @@ def findings(question: Question) -> Iterator[Finding]:
     yield _servers(question, "bt.site-keys", _keys, "project, instance and app profile are on every server as wanted")
     yield _servers(question, "bt.credentials", _credentials, _credentials_text(question), masters=False)
     yield _servers(question, "bt.abort", _abort, f"{library.ABORT} is true, as it must be")
-    off = "bulk load replication is off, as it must be; a bulk load until the cutover never reaches Bigtable"
-    yield _servers(question, "bt.bulk-loads", _bulk_loads, off)
+    yield _off(_servers(question, "bt.bulk-loads", _bulk_loads, _BULK_LOADS_OFF))
     yield _servers(question, "bt.peer-config", _base_config, "no setting gives every peer a CONFIG")
     yield _servers(question, "bt.deletefamily", _threshold, _threshold_text(question), masters=False)
     yield _servers(question, "bt.adapter", _adapter, "no adapter of incompatible mutations is configured")
+    if question.wish.way_back is not None:
+        fits = "every region server and the stream back use the same qualifiers"
+        yield _servers(question, "bt.way-back", _way_back, fits, masters=False)
 
 
 def _servers(question: Question, check: str, look: Look, ok: str, masters: bool = True) -> Finding:
@@ -116,6 +124,14 @@ def _keys(question: Question, facts: ServerFacts) -> Says:
     emulator = value(facts, library.EMULATOR)
     if emulator and not wish.emulator:
         yield severity, f"{library.EMULATOR} is {emulator}: it would ship to an emulator"
+    if wish.emulator and emulator and not same_address(emulator, wish.emulator):
+        yield (
+            "warn",
+            f"{library.EMULATOR} is {emulator}, and this migration's is {wish.emulator}: see that both are one",
+        )
+    stray = strays(facts, wish)
+    if stray is not None:
+        yield ("warn" if severity == "warn" else stray[0]), stray[1]
     if wish.emulator and not emulator:
         yield "warn", f"{library.EMULATOR} is not set: it ships to the emulator only with BIGTABLE_EMULATOR_HOST set"
     if switch(facts, library.DRY_RUN, False):
@@ -129,11 +145,18 @@ def _weight(facts: ServerFacts) -> Severity:
 def _credentials(question: Question, facts: ServerFacts) -> Says:
     if question.wish.emulator:
         return
-    key = credentials(facts)
+    key, seen = credentials(facts), question.source.servers.current or ()
+    elsewhere = credentials_elsewhere(facts, seen)
     if key == library.JSON_VALUE:
         yield "warn", f"{key} holds the key itself, and the library writes it to the log: use {library.KEY_FILE}"
     elif key == library.NULL_CREDENTIAL:
         yield "block", f"{key} is true: the service takes nothing without credentials"
+    elif elsewhere:
+        yield (
+            "block",
+            f"{library.KEY_FILE} is not set, and {_named(list(elsewhere))} {'has' if len(elsewhere) == 1 else 'have'} "
+            "credentials: its endpoint does not start, or ships as the machine's own account. Set it alike and restart",
+        )
     elif not key:
         yield (
             "warn",
@@ -141,6 +164,18 @@ def _credentials(question: Question, facts: ServerFacts) -> Says:
         )
     elif key != library.KEY_FILE:
         yield "warn", f"credentials come from {key}, which was never seen to run"
+    else:
+        yield from _paths(facts, seen)
+
+
+def _paths(facts: ServerFacts, seen: Sequence[ServerFacts]) -> Says:
+    """One key may lie under two paths, and no page shows what is in a file: so no more than a warning."""
+    own = value(facts, library.KEY_FILE)
+    region = (other for other in read(seen) if other.role == REGION_SERVER)
+    paths = {value(other, library.KEY_FILE) for other in region if credentials(other) == library.KEY_FILE}
+    if len(paths) > 1:
+        others = ", ".join(sorted(paths - {own})[:3])
+        yield "warn", f"the key file is {own}, and elsewhere {others}: see that all are keys of one account"
 
 
 def _credentials_text(question: Question) -> str:
@@ -165,6 +200,17 @@ def _bulk_loads(question: Question, facts: ServerFacts) -> Says:
             _weight(facts),
             f"{library.BULK_LOADS} is true: the first bulk load stalls the peer for good. Set it false",
         )
+
+
+_BULK_LOADS_OFF = (
+    "bulk load replication is off, as it must be: bulk loaded files never reach Bigtable, and no counter shows them. "
+    "Make none into these tables from add-peer until the switch, or copy the table again after one"
+)
+
+
+def _off(found: Finding) -> Finding:
+    """Nothing shows a bulk load that was made: what is right on the servers is a warning to people."""
+    return replace(found, severity="warn") if found.severity == "ok" else found
 
 
 def _base_config(question: Question, facts: ServerFacts) -> Says:
@@ -197,6 +243,13 @@ def _threshold_text(question: Question) -> str:
         f"family deletes are carried over where they were written within {least} of their own time "
         f"({library.DELETE_THRESHOLD}); writes that come from another cluster's replication with more lag lose theirs"
     )
+
+
+def _way_back(question: Question, facts: ServerFacts) -> Says:
+    """As severe as the gate `way-back`, which may be accepted."""
+    fault = mismatch(facts, *question.wish.way_back) if question.wish.way_back is not None else ""
+    if fault:
+        yield "warn", f"{fault}. Set it and restart: until then the gate way-back keeps stop-writers and switch closed"
 
 
 def _adapter(question: Question, facts: ServerFacts) -> Says:

@@ -15,7 +15,15 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from hbase_ferry.insight.bigtable import library
 from hbase_ferry.insight.bigtable.counters import counters
-from hbase_ferry.insight.bigtable.pages import library_jars, missing_keys, number, read, switch, value
+from hbase_ferry.insight.bigtable.pages import (
+    credentials_elsewhere,
+    library_jars,
+    missing_keys,
+    number,
+    read,
+    switch,
+    value,
+)
 from hbase_ferry.insight.format import duration, plural
 from hbase_ferry.insight.stalls import Cause
 from hbase_ferry.insight.versions import parse_version
@@ -165,8 +173,15 @@ def _reasons(peer: Peer, servers: Sequence[str], pages: Mapping[str, ServerFacts
     known = [pages[server] for server in servers if server in pages]
     found = [*_lacking(known), *_config(peer, known)]
     yield from found
+    keyless = [facts.server for facts in known if credentials_elsewhere(facts, pages.values())]
     secret = [f"{facts.server}: {value(facts, library.KEY_FILE)}" for facts in known if value(facts, library.KEY_FILE)]
-    if secret and not found:
+    if keyless:
+        yield Cause(
+            "key file",
+            f"no key file on {', '.join(keyless[:3])}; other region servers have one",
+            f"set {library.KEY_FILE} there as on the others, and restart",
+        )
+    elif secret and not found:
         yield Cause(
             "key file",
             f"jar and keys are there; whether HBase can read the key file is not shown: {'; '.join(secret[:3])}",

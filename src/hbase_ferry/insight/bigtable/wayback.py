@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from hbase_ferry.insight.bigtable.counters import REGION_SERVER
 from hbase_ferry.insight.bigtable.library import BIDIRECTIONAL, CBT_QUALIFIER, HBASE_QUALIFIER
+from hbase_ferry.insight.bigtable.pages import switch, value
 from hbase_ferry.model.cluster import ServerFacts
 
 LIBRARY_DEFAULTS = {HBASE_QUALIFIER: "SOURCE_HBASE", CBT_QUALIFIER: "SOURCE_CBT"}
@@ -32,13 +33,19 @@ def way_back(servers: Sequence[ServerFacts], hbase_qualifier: str, cbt_qualifier
     unread = [server.server for server in servers if server.role == REGION_SERVER and server.error]
     if not read or unread:
         return WayBack(None, f"the qualifiers of {', '.join(unread) or 'the region servers'} were not seen")
-    wanted = {HBASE_QUALIFIER: hbase_qualifier, CBT_QUALIFIER: cbt_qualifier}
     for server in read:
-        if server.settings.get(BIDIRECTIONAL) != "true":
-            return WayBack(False, f"{server.server} does not run with {BIDIRECTIONAL}=true: a stream back would loop")
-        for key, value in wanted.items():
-            own = server.settings.get(key, LIBRARY_DEFAULTS[key])
-            if own != value:
-                text = f"{server.server} runs with {key}={own}, the stream back with {value}: it would loop"
-                return WayBack(False, text)
+        fault = mismatch(server, hbase_qualifier, cbt_qualifier)
+        if fault:
+            return WayBack(False, f"{server.server} {fault}")
     return WayBack(True, f"{len(read)} region servers and the stream back use the same qualifiers")
+
+
+def mismatch(server: ServerFacts, hbase_qualifier: str, cbt_qualifier: str) -> str:
+    """What of a region server's page does not fit that stream back, as words after its name; empty: it fits."""
+    if not switch(server, BIDIRECTIONAL, False):
+        return f"does not run with {BIDIRECTIONAL}=true: a stream back would loop"
+    for key, wanted in {HBASE_QUALIFIER: hbase_qualifier, CBT_QUALIFIER: cbt_qualifier}.items():
+        own = value(server, key) or LIBRARY_DEFAULTS[key]
+        if own != wanted:
+            return f"runs with {key}={own}, the stream back with {wanted}: it would loop"
+    return ""

@@ -14,6 +14,7 @@ from hbase_ferry.migration.bigtable import beam
 from hbase_ferry.migration.bigtable.imports import import_gates, pipeline_gate
 from hbase_ferry.migration.bigtable.names import (
     DROPPED,
+    UNCOUNTED,
     BigtableContext,
     backfilled,
     copy_subject,
@@ -28,7 +29,7 @@ from hbase_ferry.migration.core import Effect, Gate, Progress, Step, Work
 from hbase_ferry.migration.steps.base import FerryStep, lost_gates
 from hbase_ferry.migration.steps.history import TakeSnapshot
 from hbase_ferry.model.bigtable.names import LIMITS
-from hbase_ferry.model.cluster import Side
+from hbase_ferry.model.cluster import Family, Side
 from hbase_ferry.model.view import Proof, View
 
 SPOILED = "spoiled"
@@ -81,9 +82,11 @@ class Backfill(FerryStep):
     def failure(self, view: View) -> str | None:
         return self.enabled(view)
 
-    def copied(self, view: View, note: str, dropped: int = 0) -> Proof:
-        """The history is there, but for what was dropped."""
-        return Proof("backfilled", self.lane, view.at, history_basis(view, self.lane) | {DROPPED: str(dropped)}, note)
+    def copied(self, view: View, note: str, dropped: int = 0, uncounted: str = "") -> Proof:
+        """The history is there, but for what was dropped. `uncounted`: options that may have left out more."""
+        basis = history_basis(view, self.lane) | {DROPPED: str(dropped)}
+        basis |= {UNCOUNTED: uncounted} if uncounted else {}
+        return Proof("backfilled", self.lane, view.at, basis, note)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +151,7 @@ class PipelineBackfill(Backfill):
         export_id, import_id = self.jobs(view)
         export, pipeline = beam.backfill_commands(
             ctx.settings, ctx.bigtable, table, ctx.families(view, table), ctx.snapshot(view, table), folder,
-            export_id, import_id, self._all_families(view),
+            export_id, import_id, self._all_families(view), beam.snappy(self._carried(view)),
         )  # fmt: skip
         unknown, rows = beam.lacking(ctx.bigtable), f"rows of {table} on {self.name(Side.TARGET)}"
         return (
@@ -156,9 +159,13 @@ class PipelineBackfill(Backfill):
             self.job(view, Side.SOURCE, import_id, pipeline, rows, done=done, unknown=unknown),
         )
 
-    def _all_families(self, view: View) -> tuple[str, ...]:
+    def _carried(self, view: View) -> tuple[Family, ...]:
+        """All families of the source's table: a snapshot carries those that stay behind too."""
         table = view.source.table(self.lane)
-        return tuple(family.name for family in table.families) if table else ()
+        return table.families if table else ()
+
+    def _all_families(self, view: View) -> tuple[str, ...]:
+        return tuple(family.name for family in self._carried(view))
 
     def _export_gates(self, view: View) -> tuple[Gate, ...]:
         identity = view.source.identity.current
@@ -190,6 +197,12 @@ class PipelineBackfill(Backfill):
                 f"keeps more: set backfill.engine: import, or accept snapshot.versions.{self.lane} with a reason"
             )
             gates.append(Gate(f"snapshot.versions.{self.lane}", False, text, waivable=True))
+        if unread := beam.unread_codecs(self._carried(view)):
+            text = (
+                f"it is not known whether importsnapshot reads the compression of {', '.join(unread)} of {self.lane}: "
+                f"set backfill.engine: import, or accept snapshot.codec.{self.lane} with a reason"
+            )
+            gates.append(Gate(f"snapshot.codec.{self.lane}", False, text, waivable=True))
         return tuple(gates)
 
     def failure(self, view: View) -> str | None:
@@ -206,7 +219,14 @@ class PipelineBackfill(Backfill):
             return None
         dropped = beam.dropped_by_import(pipeline)
         left = f"; {count(dropped)} rows, cells or keys were dropped" if dropped else ""
-        return self.copied(view, f"the pipeline imported {self.lane}{left}", dropped)
+        filters = ", ".join(beam.uncounted_filters(self.ctx.bigtable, pipeline))
+        left += f"; what {filters} left out was not counted" if filters else ""
+        return self.copied(view, f"the pipeline imported {self.lane}{left}", dropped, filters)
+
+    def progress(self, view: View) -> Progress | None:
+        export, pipeline = (view.job(job_id) for job_id in self.jobs(view))
+        ended = sum(state is not None and state.succeeded for state in (export, pipeline))
+        return Progress(ended, 2, "jobs", beam.followed(export, pipeline))
 
 
 @dataclass(frozen=True, kw_only=True)

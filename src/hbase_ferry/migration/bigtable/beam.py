@@ -15,6 +15,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hbase_ferry.insight.format import count, plural, size
 from hbase_ferry.migration import tools
 from hbase_ferry.migration.bigtable.settings import BackfillEngine, BigtableSettings
 from hbase_ferry.migration.settings import Settings, SideSettings
@@ -29,6 +30,12 @@ MATCHED, NOT_MATCHED = "ranges_matched", "ranges_not_matched"
 """Counters of sync-table (namespace cbt-dataflow-validate): key ranges whose hashes agree, and those that do not."""
 DROPPED = ("droppedRows", "droppedCells", "droppedRowKeys")
 """Counters of importsnapshot from 2.19 on: what was above Bigtable's limits and left out."""
+COPIED, ROWS = "BYTES_COPIED", "Map input records"
+"""Counters of ExportSnapshot and of Export, in the dump at their end: what they wrote, and the rows they read."""
+CODECS = frozenset({"", "NONE", "GZ", "SNAPPY"})
+"""Compressions of a family that importsnapshot reads: what Java brings, and what `enableSnappy` adds to its workers."""
+LINE = 120
+"""Characters of a job's output line that are shown as its progress."""
 JVM_OPTIONS = (
     "-XX:+IgnoreUnrecognizedVMOptions",  # Java 8 knows no --add-opens
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
@@ -51,17 +58,18 @@ def backfill_commands(
     export_id: str,
     import_id: str,
     all_of: Sequence[str] = (),
+    snappy: bool = False,
 ) -> tuple[list[str], list[str]]:
     """The job that writes the history below `folder`, and the pipeline that reads it there.
 
     Every attempt writes to a folder of its own, named like its job: both exports refuse one that exists. `all_of`: the
-    families that the source's table has; see `export_sequence`.
+    families that the source's table has; see `export_sequence`. `snappy`: one of them is compressed so.
     """
     place = f"{folder.rstrip('/')}/{export_id}"
     if bigtable.backfill.engine is BackfillEngine.IMPORTSNAPSHOT:
         return (
             export_snapshot_to(settings, export_id, snapshot, place),
-            import_snapshot(bigtable, import_id, table, snapshot, place),
+            import_snapshot(bigtable, import_id, table, snapshot, place, snappy),
         )
     return (
         export_sequence(settings, export_id, table, families, place, all_of),
@@ -146,21 +154,32 @@ def import_sequence(bigtable: BigtableSettings, job: str, table: str, folder: st
     return _pipeline(bigtable, "import", job, table, {"sourcePattern": f"{folder.rstrip('/')}/part-*"})
 
 
-def import_snapshot(bigtable: BigtableSettings, job: str, table: str, snapshot: str, folder: str) -> list[str]:
+def import_snapshot(
+    bigtable: BigtableSettings, job: str, table: str, snapshot: str, folder: str, snappy: bool = False
+) -> list[str]:
     """`importsnapshot` of what ExportSnapshot wrote to `folder`.
 
     It scans with HBase's default of one version, and has no option for more: only each column's newest cell arrives
     (run with 2.14.2; newer code scans in the same way). See `left_by_importsnapshot`.
+
+    snappy: a family is compressed so. Without `enableSnappy` (false by default) Dataflow's workers lack the library. A
+    value among the operator's options stands: workers of an image of their own may have it.
     """
-    return _pipeline(
-        bigtable, "importsnapshot", job, table, {"hbaseSnapshotSourceDir": folder, "snapshotName": snapshot}
-    )
+    where = {"hbaseSnapshotSourceDir": folder, "snapshotName": snapshot}
+    if snappy:
+        where["enableSnappy"] = bigtable.backfill.options.get("enableSnappy", "true")
+    return _pipeline(bigtable, "importsnapshot", job, table, where)
 
 
 def sync_table(bigtable: BigtableSettings, job: str, table: str, folder: str) -> list[str]:
     """`sync-table` against the hashes in `folder`, which needs a scheme; it writes the ranges that differ there too."""
-    where = {"hashTableOutputDir": folder, "outputPrefix": _written(f"{folder.rstrip('/')}/differing")}
+    where = {"hashTableOutputDir": folder, "outputPrefix": differing(folder)}
     return _pipeline(bigtable, "sync-table", job, table, where)
+
+
+def differing(folder: str) -> str:
+    """What the names of the files begin with into which `sync-table` writes the ranges that differ, one JSON a line."""
+    return _written(f"{folder.rstrip('/')}/differing")
 
 
 def _pipeline(bigtable: BigtableSettings, action: str, job: str, table: str, where: Mapping[str, str]) -> list[str]:
@@ -260,9 +279,57 @@ def dropped_by_import(state: JobState | None) -> int:
     """Rows, cells and row keys an import says it left out; 0 also where it printed none of these counters.
 
     `import`, and `importsnapshot` of one snapshot as it is started here, leave nothing out: what Bigtable refuses
-    fails them.
+    fails them. With filters among the operator's options that is not known: see `uncounted_filters`.
     """
     return sum(state.counters.get(name, 0) for name in DROPPED) if state is not None else 0
+
+
+def uncounted_filters(bigtable: BigtableSettings, state: JobState | None) -> tuple[str, ...]:
+    """The operator's options that let an import leave something out, where it printed no counter of what it did."""
+    if state is not None and any(name in state.counters for name in DROPPED):
+        return ()
+    options = bigtable.backfill.options
+    return tuple(name for name, value in options.items() if name.startswith("filter") and value.lower() != "false")
+
+
+def newest_line(state: JobState | None) -> str:
+    """What a job that runs has said last, at most LINE characters; empty: it does not run, or said nothing."""
+    if state is None or not state.alive or not state.tail:
+        return ""
+    line = state.tail[-1].strip()
+    return line if len(line) <= LINE else f"{line[: LINE - 3]}..."
+
+
+def followed(export: JobState | None, pipeline: JobState | None) -> str:
+    """How far the two jobs of a backfill are: their counters where they printed some, and what the running one says."""
+    left = dropped_by_import(pipeline)
+    told = {
+        "export": (_exported(export), newest_line(export)),
+        "import": (f"{plural(left, 'row, cell or key', 'rows, cells or keys')} dropped" if left else "",
+                   newest_line(pipeline)),
+    }  # fmt: skip
+    return "; ".join(f"{name}: {', '.join(filter(None, parts))}" for name, parts in told.items() if any(parts))
+
+
+def _exported(state: JobState | None) -> str:
+    """ExportSnapshot's input records are files: its bytes are told instead."""
+    counters = state.counters if state is not None else {}
+    if COPIED in counters:
+        return f"{size(counters[COPIED])} copied"
+    return f"{count(counters[ROWS])} rows read" if ROWS in counters else ""
+
+
+# ---- what importsnapshot does not carry, or may not read
+
+
+def snappy(families: Sequence[Family]) -> bool:
+    """Whether a snapshot with these families needs `enableSnappy`. Files of before an ALTER are not seen."""
+    return any(family.compression.upper() == "SNAPPY" for family in families)
+
+
+def unread_codecs(families: Sequence[Family]) -> tuple[str, ...]:
+    """Families, each with its codec, of which it is not known whether importsnapshot reads them."""
+    return tuple(f"{f.name} ({f.compression})" for f in families if f.compression.upper() not in CODECS)
 
 
 def left_by_importsnapshot(families: Sequence[Family]) -> tuple[str, ...]:

@@ -19,14 +19,26 @@ from hbase_ferry.model.cluster import Side
 from hbase_ferry.model.view import View
 
 
+def way_back_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
+    """Whether a stream back to HBase would filter what this one wrote; only where one is wanted.
+
+    Asked before the writers stop too: what it asks for is a rolling restart.
+    """
+    wanted = ctx.bigtable.way_back
+    if wanted is None:
+        return ()
+    found = way_back(view.source.servers.current or (), wanted.hbase_qualifier, wanted.cbt_qualifier)
+    return (Gate("way-back", found.ok, found.text, waivable=True),)
+
+
 @dataclass(frozen=True, kw_only=True)
 class StopWritersOnceAccepted(StopWriters):
-    """Stops the writers once every loss is accepted with a reason."""
+    """Stops the writers once every loss is accepted with a reason, and the way back is there where one is wanted."""
 
     ctx: BigtableContext = field(repr=False)
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        return (*super().gates(view), *loss_gates(self.ctx, view))
+        return (*super().gates(view), *loss_gates(self.ctx, view), *way_back_gates(self.ctx, view))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +48,7 @@ class SwitchToInstance(Switch):
     ctx: BigtableContext = field(repr=False)
 
     def gates(self, view: View) -> tuple[Gate, ...]:
-        return (*super().gates(view), *loss_gates(self.ctx, view), *self._way_back(view))
-
-    def _way_back(self, view: View) -> tuple[Gate, ...]:
-        """Whether a stream back to HBase would filter what this one wrote: a warning, and only where it is wanted."""
-        wanted = self.ctx.bigtable.way_back
-        if wanted is None:
-            return ()
-        found = way_back(view.source.servers.current or (), wanted.hbase_qualifier, wanted.cbt_qualifier)
-        return (Gate("way-back", found.ok, found.text, waivable=True),)
+        return (*super().gates(view), *loss_gates(self.ctx, view), *way_back_gates(self.ctx, view))
 
 
 @dataclass(frozen=True, kw_only=True)

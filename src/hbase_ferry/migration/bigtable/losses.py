@@ -12,7 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from hbase_ferry.insight.bigtable import startup
 from hbase_ferry.insight.bigtable.ledger import Loss, Sampled, ledger, remembered, totals, unseen
 from hbase_ferry.insight.checks.base import TableWish
-from hbase_ferry.migration.bigtable.names import BigtableContext, copy_subject, dropped_from_history, dry_peer
+from hbase_ferry.migration.bigtable.names import (
+    BigtableContext,
+    copy_subject,
+    dropped_from_history,
+    dry_peer,
+    uncounted_from_history,
+)
 from hbase_ferry.migration.bigtable.sample import SAMPLED
 from hbase_ferry.migration.compare.copying import copy_state
 from hbase_ferry.migration.core import Gate
@@ -148,4 +154,5 @@ def _sampled(ctx: BigtableContext, view: View) -> Sampled:
         long_keys={n: max(of("long_keys", n), copies[n].long_keys) for n in names},
         reverse_timestamps={n: max(of("reverse_timestamps", n), copies[n].clamped) for n in names},
         backfill_dropped={n: dropped_from_history(view, n) for n in names},
+        backfill_uncounted={n: filters for n in names if (filters := uncounted_from_history(view, n))},
     )

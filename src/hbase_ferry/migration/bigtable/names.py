@@ -12,6 +12,8 @@ from hbase_ferry.model.view import Proof, View
 
 DROPPED = "dropped"
 """In the basis of a `backfilled` proof: what the pipeline left out, known long after its job's files are gone."""
+UNCOUNTED = "uncounted"
+"""In the basis of a `backfilled` proof: options by which the pipeline may have left out what it did not count."""
 DRY_RUN = "google.bigtable.replication.enable_dry_run"
 """Switches a peer to counting only; read from the peer's own CONFIG (bigtable.md §1.1)."""
 
@@ -130,6 +132,12 @@ def dropped_from_history(view: View, table: str) -> int:
     """Rows, cells and keys that the copy of the history, as it lies there, left out."""
     proof = _history(view, table)
     return int(proof.basis.get(DROPPED, "0")) if proof is not None else 0
+
+
+def uncounted_from_history(view: View, table: str) -> str:
+    """The options by which the copy of the history, as it lies there, may have left out what nobody counted."""
+    proof = _history(view, table)
+    return proof.basis.get(UNCOUNTED, "") if proof is not None else ""
 
 
 def _history(view: View, table: str) -> Proof | None:

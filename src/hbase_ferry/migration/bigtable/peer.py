@@ -72,7 +72,7 @@ class AddEndpointPeer(AddPeer):
         """What the peer leads to, for sentences."""
         return instance_path(self.ctx.bigtable)
 
-    def same(self, peer: Peer, view: View) -> bool:
+    def same_way(self, peer: Peer, view: View) -> bool:
         identity = view.source.identity.current
         wanted = self.ctx.endpoint(identity.major if identity else 2)
         return self.same_tables(peer) and peer.endpoint == wanted and not peer.config
@@ -120,7 +120,15 @@ def add_endpoint_peer(
             "endpoint": endpoint,
             "config": dict(config),
         },
-        commands.add_endpoint_peer(peer_id, endpoint, table_cfs, config, born_disabled=major != 1),
+        commands.add_endpoint_peer(
+            peer_id,
+            endpoint,
+            table_cfs,
+            config,
+            born_disabled=major != 1,
+            bandwidth=settings.peer_bandwidth,
+            serial=settings.peer_serial,
+        ),
         f"peer {peer_id} on {source}: from now on every WAL is kept until it is shipped",
         unknown=() if view.source.identity.current else (f"the HBase line of {source}, shown as for 2.x",),
     )

@@ -150,8 +150,7 @@ def _catch_up(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
                 title=f"compare {t} under live writes",
                 risk=Risk.SAFE,
                 lane=t,
-                why="a first comparison while nothing is at stake: what differs is read again until it is equal "
-                "or stands still",
+                why=verify.verify_why(ctx, final=False),
             )
             for t in names
         ),
@@ -170,7 +169,7 @@ def _cut_over(ctx: BigtableContext, names: tuple[str, ...]) -> list[Step]:
                 title=f"compare {t}: nothing may differ",
                 risk=Risk.SAFE,
                 lane=t,
-                why="the source stands still: every cell is compared, and 0 may differ",
+                why=verify.verify_why(ctx, final=True),
             )
             for t in names
         ),

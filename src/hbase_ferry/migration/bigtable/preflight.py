@@ -15,20 +15,21 @@ from hbase_ferry.model.view import View
 
 def wish_of(ctx: BigtableContext) -> BigtableWish:
     """What the servers and the instance have to be."""
-    own = ctx.bigtable
+    own, back = ctx.bigtable, ctx.bigtable.way_back
     return BigtableWish(
         project=own.project,
         instance=own.instance,
         app_profile=own.app_profile,
         library=own.library,
         dry_run=own.dry_run,
-        emulator=bool(own.emulator),
+        emulator=own.emulator,
         endpoint=own.endpoint,
+        way_back=(back.hbase_qualifier, back.cbt_qualifier) if back is not None else None,
     )
 
 
-SHIPPING = ("bt.library", "bt.site-keys", "bt.abort", "bt.bulk-loads")
-"""Checks of the servers that decide where, and whether, a peer ships."""
+SHIPPING = ("bt.library", "bt.site-keys", "bt.credentials", "bt.abort", "bt.bulk-loads")
+"""Checks of the servers that decide where, as whom, and whether a peer ships."""
 
 
 def server_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
@@ -66,5 +67,6 @@ class BigtablePreflight(Preflight):
 
     def says(self, view: View) -> tuple[str, ...]:
         """Which servers run with library and keys, and which to restart next. hbase-ferry restarts none."""
-        servers = view.source.servers.current
-        return rollout(servers, wish_of(self.ctx)).sentences if servers else ()
+        servers, identity = view.source.servers.current, view.source.identity.current
+        major = identity.major if identity is not None else None
+        return rollout(servers, wish_of(self.ctx), major).sentences if servers else ()

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import shlex
 
+from hbase_ferry.migration import commands
 from hbase_ferry.migration.compare.report import Delete
 from hbase_ferry.migration.compare.result import Example
 
 
-def cbt_delete(project: str, instance: str, table: str) -> Delete:
-    """`cbt deletecolumn`, which deletes every version of one column of one row."""
+def cbt_delete(project: str, instance: str, table: str, emulator: str) -> Delete:
+    """`cbt deletecolumn`, which deletes every version of one column of one row; emulator: host:port, or empty."""
 
     def command(example: Example) -> str:
         words = (bytes.fromhex(example.key), example.family.encode(), bytes.fromhex(example.qualifier))
         if any(b"\x00" in word for word in words):
             return "no command line can carry the byte 00 in this name: delete the column through a client library"
-        head = shlex.join(["cbt", "-project", project, "-instance", instance, "deletecolumn", table])
+        head = f"{commands.cbt(project, instance, emulator)} deletecolumn {shlex.quote(table)}"
         return f"{head} {' '.join(map(_bash, words))}"
 
     return command

@@ -51,18 +51,16 @@ class TargetTable(FerryStep):
             Side.TARGET,
             "table.create",
             {"table": self.lane, "families": dict(wanted), "splits": splits},
-            f'cbt -project {self.ctx.bigtable.project} -instance {self.ctx.bigtable.instance} createtable {self.lane} '
-            f'"families={rules}"{shown}',
+            f'{self._cbt} createtable {self.lane} "families={rules}"{shown}',
             f"table {self.lane} in {instance_path(self.ctx.bigtable)}, {len(splits) + 1} tablets",
             unknown=() if wanted else (f"families of {self.lane}",),
         )
 
     def _families(self, view: View, lacking: dict[str, str]) -> Action:
-        cbt = f"cbt -project {self.ctx.bigtable.project} -instance {self.ctx.bigtable.instance}"
         there = view.target.table(self.lane)
         new = [name for name in lacking if there is None or there.family(name) is None]
-        lines = [f"{cbt} createfamily {self.lane} {name}" for name in new]
-        lines += [f'{cbt} setgcpolicy {self.lane} {name} "{rule}"' for name, rule in lacking.items()]
+        lines = [f"{self._cbt} createfamily {self.lane} {name}" for name in new]
+        lines += [f'{self._cbt} setgcpolicy {self.lane} {name} "{rule}"' for name, rule in lacking.items()]
         return self.act(
             Side.TARGET,
             "table.families",
@@ -71,15 +69,29 @@ class TargetTable(FerryStep):
             f"families {', '.join(lacking)} of {self.lane} in {instance_path(self.ctx.bigtable)}",
         )
 
+    @property
+    def _cbt(self) -> str:
+        own = self.ctx.bigtable
+        return commands.cbt(own.project, own.instance, own.emulator)
+
     def _protect(self, *, on: bool) -> Action:
-        flag = "--deletion-protection" if on else "--no-deletion-protection"
         return self.act(
             Side.TARGET,
             "table.protect",
             {"table": self.lane, "on": on},
-            f"gcloud bigtable instances tables update {self.lane} --instance={self.ctx.bigtable.instance} "
-            f"--project={self.ctx.bigtable.project} {flag}",
+            self._protecting(on),
             f"deletion protection of {self.lane}",
+        )
+
+    def _protecting(self, on: bool) -> str:
+        """gcloud has no way to an emulator: what it prints for one is a comment, and changes nothing where pasted."""
+        own, word = self.ctx.bigtable, "on" if on else "off"
+        if own.emulator:
+            return f"# no command, gcloud reaches no emulator: the API switches deletion protection {word}"
+        flag = "--deletion-protection" if on else "--no-deletion-protection"
+        return (
+            f"gcloud bigtable instances tables update {self.lane} --instance={own.instance} --project={own.project} "
+            f"{flag}"
         )
 
     def gates(self, view: View) -> tuple[Gate, ...]:
@@ -156,7 +168,7 @@ class TargetTable(FerryStep):
             Side.TARGET,
             "table.drop",
             {"table": self.lane},
-            f"cbt -project {self.ctx.bigtable.project} -instance {self.ctx.bigtable.instance} deletetable {self.lane}",
+            f"{self._cbt} deletetable {self.lane}",
             f"table {self.lane} in {instance_path(self.ctx.bigtable)} with every row in it",
             Risk.DESTRUCTIVE,
         )

@@ -1,13 +1,13 @@
 """The comparison of both sides: cell by cell by hbase-ferry itself, or by HashTable and Google's sync-table.
 
-What differs is read again until it is equal or stands still. A difference that stays is a failure, until somebody
-accepts exactly that many with a reason: mutations the library dropped show here too.
+hbase-ferry reads what differs again until it is equal or stands still; sync-table looks once. A difference that is
+left is a failure, until somebody accepts exactly that many with a reason: mutations the library dropped show here too.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from hbase_ferry.insight.format import count, plural
 from hbase_ferry.migration.bigtable import beam
@@ -23,12 +23,25 @@ from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.migration.steps.catchup import drained_gate
 from hbase_ferry.model.bigtable.names import LIMITS
 from hbase_ferry.model.cluster import Family, Side
-from hbase_ferry.model.view import View
+from hbase_ferry.model.view import Proof, View
 
 
 def verify_step(ctx: BigtableContext, *, final: bool, **common: Any) -> Step:
     """The step for the engine of the settings; `common`: what every step has."""
     return (HashVerify if ctx.uses_hash_table else CellVerify)(ctx=ctx, final=final, **common)
+
+
+def verify_why(ctx: BigtableContext, *, final: bool) -> str:
+    """The reason of that step, true for the engine of the settings."""
+    if final:
+        every = "the hashes of all key ranges are" if ctx.uses_hash_table else "every cell is"
+        return f"the source stands still: {every} compared, and 0 may differ"
+    how = (
+        "sync-table compares hashes of key ranges once, and one that is written to meanwhile may differ without fault"
+        if ctx.uses_hash_table
+        else "what differs is read again until it is equal or stands still"
+    )
+    return f"a first comparison while nothing is at stake: {how}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +50,10 @@ class InstanceVerify(FerryStep):
 
     ctx: BigtableContext = field(repr=False)
     final: bool = False
+    counts: ClassVar[str] = "compare"
+    "what of an attempt says how much differs"
+    noun: ClassVar[str] = "differences"
+    "what it counts"
 
     def kind(self, view: View) -> str:
         """Part of the ids: a new proof of the drain asks for a new final comparison."""
@@ -52,12 +69,12 @@ class InstanceVerify(FerryStep):
         if not found:
             return drained
         name = self.acceptance(view, found)
-        text = f"{count(found)} differences of {self.lane} are to be accepted as they are"
+        text = f"{count(found)} {self.noun} of {self.lane} are to be accepted as they are"
         return (*drained, Gate(name, False, text, str(found), "0", waivable=True, warning=True))
 
     def acceptance(self, view: View, found: int) -> str:
         """The gate that accepts exactly so many differences of exactly this comparison."""
-        part = self.attempt(view, "compare").removeprefix(f"{self.ctx.run_id}-")
+        part = self.attempt(view, self.counts).removeprefix(f"{self.ctx.run_id}-")
         return f"different.{self.lane}.{part}.{found}"
 
     def found(self, view: View) -> int:
@@ -112,7 +129,7 @@ class CellVerify(InstanceVerify):
     def report(self, state: CompareState) -> tuple[str, ...]:
         """What was found, with keys and the repair of each class."""
         own = self.ctx.bigtable
-        return report(self.lane, state, cbt_delete(own.project, own.instance, self.lane), LIMITS)
+        return report(self.lane, state, cbt_delete(own.project, own.instance, self.lane, own.emulator), LIMITS)
 
     def waiting_for(self, view: View) -> str | None:
         state = self.state(view)
@@ -156,14 +173,20 @@ class CellVerify(InstanceVerify):
 class HashVerify(InstanceVerify):
     """HashTable on the source, then Google's sync-table; its counters decide, its exit code says nothing."""
 
+    counts: ClassVar[str] = "sync"
+    noun: ClassVar[str] = "differing ranges"
+
     def jobs(self, view: View) -> tuple[str, str]:
         """Job ids of the present attempt."""
         return self.attempt(view, "hash"), self.attempt(view, "sync")
 
-    def effects(self, view: View) -> tuple[Effect, ...]:
-        hash_id, sync_id = self.jobs(view)
+    def folder(self, view: View) -> str:
+        """Where the hashes of the present attempt go, and with them the ranges that differ."""
         base = hash_directory(self.ctx, view)
-        folder = f"{base}/{hash_id}" if base else "<hash directory>"
+        return f"{base}/{self.jobs(view)[0]}" if base else "<hash directory>"
+
+    def effects(self, view: View) -> tuple[Effect, ...]:
+        (hash_id, sync_id), folder = self.jobs(view), self.folder(view)
         settings, own = self.ctx.settings, self.ctx.bigtable
         end = None if self.final else self._end_ms(view)
         families = self.ctx.families(view, self.lane)
@@ -171,7 +194,7 @@ class HashVerify(InstanceVerify):
             settings, own, self.lane, families, folder, hash_id, sync_id, end,
             self._kept(self._families(view, families)),
         )  # fmt: skip
-        unknown = (*(() if base else ("source file system",)), *beam.lacking(own))
+        unknown = (*(() if hash_directory(self.ctx, view) else ("source file system",)), *beam.lacking(own))
         touched = f"reads {self.lane}, writes hashes to {folder}"
         return (
             self.job(view, Side.SOURCE, hash_id, hashes, touched, unknown=unknown),
@@ -208,9 +231,12 @@ class HashVerify(InstanceVerify):
         identity = view.source.identity.current
         return identity.time_ms - self.ctx.settings.gates.max_lag_ms if identity else None
 
+    def result(self, view: View) -> beam.SyncResult:
+        """What the present attempt counted."""
+        return beam.sync_result(view.job(self.jobs(view)[1]))
+
     def found(self, view: View) -> int:
-        result = beam.sync_result(view.job(self.jobs(view)[1]))
-        return result.different or 0
+        return self.result(view).different or 0
 
     def failure(self, view: View) -> str | None:
         if failed := self.job_failure(view, *self.jobs(view)):
@@ -219,11 +245,37 @@ class HashVerify(InstanceVerify):
         if state is None or not state.succeeded:
             return None
         result = beam.sync_result(state)
-        if result.different is None:
+        if result.matched is None or result.different is None:
             return f"job {state.id} ended with 0 but printed no counters: nothing is proved"
-        if result.different and self.final and self.acceptance(view, result.different) not in view.waivers:
-            return f"sync-table found {count(result.different)} ranges of {self.lane} that differ; 0 are allowed"
-        return None
+        ranges = result.matched + result.different
+        allowed = 0 if self.final else int(ranges * self.ctx.settings.verify.live_tolerance)
+        accepted = self.acceptance(view, result.different) in view.waivers
+        if result.different <= allowed or accepted or self.superseded(view):
+            return None
+        return self._differ(view, result.different, ranges, allowed)
+
+    def _differ(self, view: View, different: int, ranges: int, allowed: int) -> str:
+        """The refusal: how many of how many, where they are listed, and every way out."""
+        found = f"sync-table found {count(different)} of {plural(ranges, 'range')} of {self.lane} that differ"
+        again = ""
+        if not self.final:
+            again = ". One that was written to meanwhile may differ without fault: do this step again, or raise "
+            again += "verify.live_tolerance"
+        return (
+            f"{found}; {count(allowed)} are allowed{again}. Look into these ranges: "
+            f"{beam.differing(self.folder(view))}* lists them until step put-back, compare.engine: ferry names cells "
+            f"and keys, `hbase-ferry repair CONFIG {self.lane} ROW` writes a row again; or accept gate "
+            f"{self.acceptance(view, different)} with a reason"
+        )
+
+    def proves(self, view: View) -> Proof | None:
+        """What was counted, on record: a step that is done shows no progress."""
+        result = self.result(view)
+        if result.matched is None or result.different is None or self.failure(view):
+            return None
+        basis = {beam.MATCHED: str(result.matched), beam.NOT_MATCHED: str(result.different)}
+        note = f"{self.lane}: {_told(result.matched, result.different)}"
+        return Proof("compared", self.jobs(view)[1], view.at, basis, note)
 
     def retries(self, view: View) -> tuple[str, ...]:
         if self.failure(view) is None:
@@ -231,6 +283,14 @@ class HashVerify(InstanceVerify):
         return tuple(job_id.rsplit("-", 1)[0] for job_id in self.jobs(view) if view.job(job_id) is not None)
 
     def progress(self, view: View) -> Progress | None:
-        states = [view.job(job_id) for job_id in self.jobs(view)]
-        return Progress(sum(state is not None and state.succeeded for state in states), len(states), "jobs")
+        states, result = [view.job(job_id) for job_id in self.jobs(view)], self.result(view)
+        ended = sum(state is not None and state.succeeded for state in states)
+        if result.matched is None or result.different is None:
+            said = next((line for state in states if (line := beam.newest_line(state))), "")
+        else:
+            said = _told(result.matched, result.different)
+        return Progress(ended, len(states), "jobs", said)
 
+
+def _told(matched: int, different: int) -> str:
+    return f"{plural(matched, 'range matches', 'ranges match')}, {count(different)} differ"

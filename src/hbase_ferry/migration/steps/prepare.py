@@ -127,7 +127,12 @@ class AddPeer(FerryStep):
                 "window_ok": major == 1,
             },
             commands.add_peer(
-                self.ctx.peer_id, key or "<target quorum:port:znode>", self.table_cfs(), born_disabled=major != 1
+                self.ctx.peer_id,
+                key or "<target quorum:port:znode>",
+                self.table_cfs(),
+                born_disabled=major != 1,
+                bandwidth=settings.peer_bandwidth,
+                serial=settings.peer_serial,
             ),
             f"peer {self.ctx.peer_id} on {self.name(Side.SOURCE)}: from now on every WAL is kept until it is shipped",
             unknown=() if key else ("target cluster key",),
@@ -140,7 +145,20 @@ class AddPeer(FerryStep):
             gates.append(Gate("peer.same", False, self.difference(peer, view)))
         elif peer is not None:
             gates.append(Gate("peer.ours", added_by_us(view, peer.id), self._foreign(), waivable=True))
+            gates += self._other_limit(peer)
         return tuple(gates)
+
+    def _other_limit(self, peer: Peer) -> tuple[Gate, ...]:
+        """A warning and no more: whoever watches the crossing may raise or lift the limit by hand."""
+        wanted = self.ctx.settings.peer_bandwidth
+        if peer.bandwidth == wanted:
+            return ()
+        has = f"a limit of {peer.bandwidth} bytes a second and region server" if peer.bandwidth else "no limit"
+        text = (
+            f"peer {peer.id} on {self.name(Side.SOURCE)} has {has}, and peer_bandwidth is {wanted}: unless it was "
+            f"changed on purpose, set_peer_bandwidth {commands.ruby(peer.id)}, {wanted} in the hbase shell"
+        )
+        return (Gate("peer.bandwidth", False, text, str(peer.bandwidth), str(wanted), warning=True),)
 
     def prior(self, view: View) -> Proof | None:
         if view.source.peers.current is None or view.source.peer(self.ctx.peer_id) is not None:
@@ -195,12 +213,27 @@ class AddPeer(FerryStep):
         return not (peer.replicate_all or peer.namespaces) and there == wanted
 
     def same(self, peer: Peer, view: View) -> bool:
-        """Whether an existing peer is the one this migration would add."""
+        """Whether an existing peer is the one this migration would add; its limit is the operator's to change."""
+        return self.same_way(peer, view) and self._same_order(peer, view)
+
+    def same_way(self, peer: Peer, view: View) -> bool:
+        """Whether an existing peer ships the same tables to the same place."""
         key = self.key(view)
         return self.same_tables(peer) and not peer.endpoint and (key is None or peer.cluster_key == key)
 
+    def _same_order(self, peer: Peer, view: View) -> bool:
+        """1.x has no serial peers, and shows none."""
+        identity = view.source.identity.current
+        return identity is None or identity.major == 1 or peer.serial == self.ctx.settings.peer_serial
+
     def difference(self, peer: Peer, view: View) -> str:
         """What an existing peer of our id does instead, and what to do about it."""
+        if self.same_way(peer, view):
+            has, wanted = (str(serial).lower() for serial in (peer.serial, self.ctx.settings.peer_serial))
+            return (
+                f"peer {peer.id} on {self.name(Side.SOURCE)} has SERIAL {has}, and peer_serial is {wanted}: "
+                f"set_peer_serial {commands.ruby(peer.id)}, {wanted} in the hbase shell, or set peer_serial: {has}"
+            )
         return (
             f"peer {peer.id} on {self.name(Side.SOURCE)} ships {sorted(peer.table_cfs) or 'every table'} to "
             f"{peer.cluster_key or peer.endpoint}; this migration wants {sorted(self.table_cfs())} to "
