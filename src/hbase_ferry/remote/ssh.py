@@ -45,7 +45,7 @@ class SshMachine:
         transport = self._transport()
         mark = secrets.token_hex(8)
         with self._guard(transport, "installing the agent", INSTALL_SECONDS):
-            channel = transport.open_session(timeout=INSTALL_SECONDS)
+            channel = transport.open_session(timeout=2 * INSTALL_SECONDS)  # the guard ends it before
             channel.exec_command("exec sh -s")
             channel.sendall(_installer(folder, files, mark))
             channel.shutdown_write()
@@ -61,7 +61,7 @@ class SshMachine:
         transport = self._transport()
         words = ["env", *(f"{name}={value}" for name, value in env.items()), *argv] if env else argv
         with self._guard(transport, "starting the agent", START_SECONDS):
-            channel = transport.open_session(timeout=START_SECONDS)
+            channel = transport.open_session(timeout=2 * START_SECONDS)
             channel.exec_command("exec sh -c " + shlex.quote("exec " + shlex.join(words)))
         return SshChannel(channel, self)
 
