@@ -23,7 +23,7 @@ _OF_A_CLUSTER = ("ssh", "hbase", "agent", "env", "work_dir", "rootdir", "cluster
 """Keys of a side that say how an HBase cluster is reached."""
 _OF_TWO_CLUSTERS: Mapping[str, tuple[str, ...]] = {
     "export": ("staging_source", "staging_target", "copy_tool"),
-    "verify": ("verify_replication", "row_counts"),
+    "verify": ("verify_replication", "row_counts", "live_tolerance"),
 }
 _DATAFLOW = BackfillSettings.runner
 
@@ -97,10 +97,6 @@ def _without_meaning(values: Mapping[str, object], target: Mapping[str, object])
         given = values.get(section)
         for key in (key for key in keys if isinstance(given, dict) and key in given):
             yield (section, key), "has no meaning with a Bigtable target: leave it out"
-    own = target["bigtable"]
-    engine = _mapping(own, "compare").get("engine") if isinstance(own, dict) else None
-    if engine != CompareEngine.SYNC_TABLE and "live_tolerance" in _mapping(values, "verify"):
-        yield ("verify", "live_tolerance"), "has a meaning only with compare.engine: sync-table: leave it out"
 
 
 def _unlike(own: Mapping[str, object]) -> Iterator[tuple[Path, str]]:

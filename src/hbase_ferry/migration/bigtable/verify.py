@@ -1,7 +1,8 @@
 """The comparison of both sides: cell by cell by hbase-ferry itself, or by HashTable and Google's sync-table.
 
-hbase-ferry reads what differs again until it is equal or stands still; sync-table looks once. A difference that is
-left is a failure, until somebody accepts exactly that many with a reason: mutations the library dropped show here too.
+hbase-ferry reads what differs again until it is equal or stands still. A difference that is left is a failure, until
+somebody accepts exactly that many with a reason: mutations the library dropped show here too. sync-table looks once,
+so that only the final comparison judges what it finds.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from hbase_ferry.model.bigtable.names import LIMITS
 from hbase_ferry.model.cluster import Family, Side
 from hbase_ferry.model.view import Proof, View
 
+BUSY = "a range that is written to meanwhile differs without fault"
+"""Measured: 176 of 177 ranges of 20 000 rows under 500 writes a second, and none of them in the final comparison."""
+
 
 def verify_step(ctx: BigtableContext, *, final: bool, **common: Any) -> Step:
     """The step for the engine of the settings; `common`: what every step has."""
@@ -37,7 +41,7 @@ def verify_why(ctx: BigtableContext, *, final: bool) -> str:
         every = "the hashes of all key ranges are" if ctx.uses_hash_table else "every cell is"
         return f"the source stands still: {every} compared, and 0 may differ"
     how = (
-        "sync-table compares hashes of key ranges once, and one that is written to meanwhile may differ without fault"
+        f"sync-table compares hashes of key ranges once, and {BUSY}: of a busy table it proves little"
         if ctx.uses_hash_table
         else "what differs is read again until it is equal or stands still"
     )
@@ -236,7 +240,7 @@ class HashVerify(InstanceVerify):
         return beam.sync_result(view.job(self.jobs(view)[1]))
 
     def found(self, view: View) -> int:
-        return self.result(view).different or 0
+        return (self.result(view).different or 0) if self.final else 0
 
     def failure(self, view: View) -> str | None:
         if failed := self.job_failure(view, *self.jobs(view)):
@@ -247,25 +251,18 @@ class HashVerify(InstanceVerify):
         result = beam.sync_result(state)
         if result.matched is None or result.different is None:
             return f"job {state.id} ended with 0 but printed no counters: nothing is proved"
-        ranges = result.matched + result.different
-        allowed = 0 if self.final else int(ranges * self.ctx.settings.verify.live_tolerance)
-        accepted = self.acceptance(view, result.different) in view.waivers
-        if result.different <= allowed or accepted or self.superseded(view):
+        accepted = not self.final or self.acceptance(view, result.different) in view.waivers
+        if not result.different or accepted or self.superseded(view):
             return None
-        return self._differ(view, result.different, ranges, allowed)
+        return self._differ(view, result.different, result.matched + result.different)
 
-    def _differ(self, view: View, different: int, ranges: int, allowed: int) -> str:
+    def _differ(self, view: View, different: int, ranges: int) -> str:
         """The refusal: how many of how many, where they are listed, and every way out."""
-        found = f"sync-table found {count(different)} of {plural(ranges, 'range')} of {self.lane} that differ"
-        again = ""
-        if not self.final:
-            again = ". One that was written to meanwhile may differ without fault: do this step again, or raise "
-            again += "verify.live_tolerance"
         return (
-            f"{found}; {count(allowed)} are allowed{again}. Look into these ranges: "
-            f"{beam.differing(self.folder(view))}* lists them until step put-back, compare.engine: ferry names cells "
-            f"and keys, `hbase-ferry repair CONFIG {self.lane} ROW` writes a row again; or accept gate "
-            f"{self.acceptance(view, different)} with a reason"
+            f"sync-table found {count(different)} of {plural(ranges, 'range')} of {self.lane} that differ; 0 are "
+            f"allowed. Look into these ranges: {beam.differing(self.folder(view))}* lists them until step put-back, "
+            f"compare.engine: ferry names cells and keys, `hbase-ferry repair CONFIG {self.lane} ROW` writes a row "
+            f"again; or accept gate {self.acceptance(view, different)} with a reason"
         )
 
     def proves(self, view: View) -> Proof | None:
@@ -275,6 +272,7 @@ class HashVerify(InstanceVerify):
             return None
         basis = {beam.MATCHED: str(result.matched), beam.NOT_MATCHED: str(result.different)}
         note = f"{self.lane}: {_told(result.matched, result.different)}"
+        note += f"; {BUSY}" if result.different and not self.final else ""
         return Proof("compared", self.jobs(view)[1], view.at, basis, note)
 
     def retries(self, view: View) -> tuple[str, ...]:
