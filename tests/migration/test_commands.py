@@ -10,6 +10,7 @@ import pytest
 
 from hbase_ferry.cluster.simulator.embedded import demo_settings
 from hbase_ferry.cluster.simulator.embedded_bigtable import CUSTOMERS, embedded_bigtable
+from hbase_ferry.errors import Refused
 from hbase_ferry.migration import commands
 from hbase_ferry.migration.bigtable.repairs import cbt_delete
 from hbase_ferry.migration.compare.result import Example
@@ -126,7 +127,11 @@ def test_a_peer_of_1_x_which_has_no_order_is_the_one_that_is_wanted(tmp_path: Pa
     crossing = Crossing(tmp_path, dataclasses.replace(bigtable_settings(), peer_serial=True))
     crossing.world = embedded_bigtable(7, crossing.clock, source_version="1.4.13")
     service = crossing.service()
-    run(service, "add-peer")
+    run(service, "roll-wals")
+    with pytest.raises(Refused, match=r"runs HBase 1\.4\.13, which has no serial peers"):
+        list(service.execute("add-peer", service.preview("add-peer").confirmation.expected))
+    service.waive("peer.serial", "nobody reads the order of writes")
+    list(service.execute("add-peer", service.preview("add-peer").confirmation.expected))
     crossing.world.clusters[Side.SOURCE].peers[PEER].serial = False
     assert adder(service) == (StepState.DONE, (), [])
 

@@ -140,13 +140,23 @@ class AddPeer(FerryStep):
 
     def gates(self, view: View) -> tuple[Gate, ...]:
         peer = view.source.peer(self.ctx.peer_id)
-        gates = [self._free(view), *orphan_gates(self, view)]
+        gates = [self._free(view), *orphan_gates(self, view), *self._no_order(view)]
         if peer is not None and not self.same(peer, view):
             gates.append(Gate("peer.same", False, self.difference(peer, view)))
         elif peer is not None:
             gates.append(Gate("peer.ours", added_by_us(view, peer.id), self._foreign(), waivable=True))
             gates += self._other_limit(peer)
         return tuple(gates)
+
+    def _no_order(self, view: View) -> tuple[Gate, ...]:
+        identity = view.source.identity.current
+        if not self.ctx.settings.peer_serial or identity is None or identity.major != 1:
+            return ()
+        text = (
+            f"{self.name(Side.SOURCE)} runs HBase {identity.hbase_version}, which has no serial peers: the writes of a "
+            "region may arrive out of their order. Set peer_serial: false, or accept gate peer.serial with a reason"
+        )
+        return (Gate("peer.serial", False, text, waivable=True),)
 
     def _other_limit(self, peer: Peer) -> tuple[Gate, ...]:
         """A warning and no more: whoever watches the crossing may raise or lift the limit by hand."""
