@@ -77,10 +77,10 @@ def _obstacle(status: StepStatus) -> tuple[str, str, str]:
         return "blocked by", status.blocked[0] + more, "warn"
     if status.waiting:
         return "waiting for", status.waiting, "accent"
-    return "blocked by", free_of(status), "dim"
+    return "blocked by", kept_by(status), "dim"
 
 
-def free_of(status: StepStatus) -> str:
+def kept_by(status: StepStatus) -> str:
     """What keeps a step from its turn where no gate is closed."""
     return "the steps before it" if status.state is StepState.LATER else "nothing"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from hbase_ferry.console.headline import free_of, progress_words
+from hbase_ferry.console.headline import kept_by, progress_words
 from hbase_ferry.console.ink import Cell, Line, Span, line, row, wrap
 from hbase_ferry.console.ports import Preview, PreviewLine
 from hbase_ferry.console.reading import Reading
@@ -97,7 +97,7 @@ def gate_lines(preview: Preview, view: View, width: int) -> list[Line]:
         note = "  (w waives it, with a reason)" if gate is not None and gate.waivable else ""
         lines += labelled("blocked by" if text == blocked[0] else "", text + note, width, "warn")
     if not blocked and not status.failure and status.state is not StepState.DONE:
-        lines += labelled("blocked by", free_of(status), width, "dim")
+        lines += labelled("blocked by", kept_by(status), width, "dim")
     if status.waiting:
         lines += labelled("waiting", status.waiting, width, "accent")
     for gate in preview.gates:

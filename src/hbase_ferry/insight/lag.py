@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from hbase_ferry.insight.format import count, duration, millis, moment, plural
 from hbase_ferry.insight.queues import (
+    STALE_SECONDS,
+    STALL_SECONDS,
     PeerState,
     QueueTruth,
     Report,
@@ -34,8 +36,6 @@ WATCH_SECONDS = 330.0
 """How far back a verdict looks: a sleeping reader (300 s) must be told from a stuck one."""
 DARK_SECONDS = 10.0
 """How long a server may be without a new peer's queue: a few heartbeats."""
-STALL_SECONDS = 10.0
-STALE_SECONDS = 15.0
 MAX_EVIDENCE = 6
 _BADNESS = (PeerState.STALLED, PeerState.UNKNOWN, PeerState.CATCHING_UP, PeerState.IDLE, PeerState.DISABLED)
 
@@ -125,11 +125,10 @@ def judge_peer(
 def held_back(peer_id: str, history: Sequence[ClusterView]) -> dict[tuple[str, str], QueueTruth]:
     """(server, queue id) -> verdict of each queue that may be waiting for the peer's bandwidth limit alone; empty
     where no limit was in force since the peer was enabled."""
-    run, _ = _enabled_run(peer_id, history)
-    if not run or not lowest_limit(run, peer_id):
-        return {}
     now = _newest(history[-1])
     run, rules = _rules(peer_id, history, now)
+    if not rules.pause:
+        return {}
     judged = {key: judge_queue(reports, rules) for key, reports in _reports(peer_id, run, now).items()}
     return {key: truth for key, truth in judged.items() if truth.limited}
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from hbase_ferry.insight.checks import clusters, peers, room, tables
 from hbase_ferry.insight.checks.base import Ask, Finding, Severity, TableWish
-from hbase_ferry.insight.queues import BATCH_BYTES, NODE_BANDWIDTH
+from hbase_ferry.insight.queues import BATCH_CAPACITY, NODE_BANDWIDTH
 from hbase_ferry.model.view import View
 
 __all__ = ["SETTINGS_KEYS", "Finding", "Severity", "TableWish", "preflight", "source_checks"]
@@ -33,7 +33,7 @@ SETTINGS_KEYS: tuple[str, ...] = (
     "hbase.wal.regiongrouping.numgroups",
     "mapreduce.framework.name",
     NODE_BANDWIDTH,
-    BATCH_BYTES,
+    BATCH_CAPACITY,
 )
 """What a look must ask for (`Watch.settings`), so that insight knows each cluster's own values."""
 

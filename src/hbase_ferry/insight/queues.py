@@ -25,8 +25,11 @@ MAX_BACKOFF_SECONDS = 300.0
 RATE_WINDOW_MS = 30_000
 NODE_BANDWIDTH = "replication.source.per.peer.node.bandwidth"
 """The site's limit for every peer that has none of its own, bytes a second and region server; 0: none."""
-BATCH_BYTES = "replication.source.size.capacity"
+BATCH_CAPACITY = "replication.source.size.capacity"
+"""How many bytes one batch holds at most; 64 MB where the site does not say."""
 DEFAULT_BATCH_BYTES = 64 << 20
+STALL_SECONDS = 10.0
+STALE_SECONDS = 15.0
 LONG_PAUSE_SECONDS = 60.0
 """A longer pause may be the peer's bandwidth limit or a stall: nobody could tell, so it is called unknown."""
 
@@ -62,8 +65,8 @@ class Rules:
     "WAL groups: open WALs of a server, which are in the queue without waiting"
     backoff: bool = True
     "HBase 2.6+: an idle reader sleeps up to 300 s (HBASE-27632)"
-    stall_seconds: float = 10.0
-    stale_seconds: float = 15.0
+    stall_seconds: float = STALL_SECONDS
+    stale_seconds: float = STALE_SECONDS
     pause: float = 0.0
     "as `longest_pause` gave it"
 
@@ -123,7 +126,7 @@ def _limit(view: ClusterView, peer_id: str) -> int:
 def longest_pause(limit: int, view: ClusterView) -> float:
     """Seconds for which a healthy queue may ship nothing under this limit: it ships a batch, and pays for it before the
     next (ReplicationThrottler). 20 kB/s made 2.6.1 pause for 26 s at 500 writes a second."""
-    return wal_groups(view) * (_setting(view, BATCH_BYTES) or DEFAULT_BATCH_BYTES) / limit if limit else 0.0
+    return wal_groups(view) * (_setting(view, BATCH_CAPACITY) or DEFAULT_BATCH_BYTES) / limit if limit else 0.0
 
 
 def _setting(view: ClusterView, key: str) -> int:

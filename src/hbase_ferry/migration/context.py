@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from hbase_ferry.insight.checks.base import TableWish
 from hbase_ferry.migration.settings import Settings, TableSettings
 from hbase_ferry.model.clock import Clock, SystemClock
 from hbase_ferry.model.cluster import ClusterView, Family, Side, Table
@@ -39,6 +40,11 @@ class Context:
 
     def table(self, name: str) -> TableSettings:
         return next(table for table in self.settings.tables if table.name == name)
+
+    @property
+    def wishes(self) -> tuple[TableWish, ...]:
+        """What checks and ledger are asked about."""
+        return tuple(TableWish(table.name, table.families) for table in self.settings.tables)
 
     @property
     def snapshot_prefix(self) -> str:

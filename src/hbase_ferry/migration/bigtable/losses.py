@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from hbase_ferry.insight.bigtable import startup
 from hbase_ferry.insight.bigtable.ledger import Loss, Sampled, ledger, remembered, totals, unseen
-from hbase_ferry.insight.checks.base import TableWish
 from hbase_ferry.migration.bigtable.names import (
     BigtableContext,
     copy_subject,
@@ -135,9 +134,8 @@ def _dry_memory(view: View, dry_peer_id: str) -> Mapping[str, str] | None:
 def _ledger(
     ctx: BigtableContext, view: View, peer_id: str, memory: Mapping[str, str], sampled: Sampled
 ) -> tuple[Loss, ...]:
-    wishes = tuple(TableWish(t.name, t.families) for t in ctx.settings.tables)
     counted = totals(view.source, peer_id, memory)
-    return ledger(view, peer_id, counted, tables=wishes, sampled=sampled, gone=unseen(view.source, memory))
+    return ledger(view, peer_id, counted, tables=ctx.wishes, sampled=sampled, gone=unseen(view.source, memory))
 
 
 def _sampled(ctx: BigtableContext, view: View) -> Sampled:

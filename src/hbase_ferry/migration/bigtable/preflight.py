@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from hbase_ferry.insight.bigtable.checks import BigtableWish, of_servers, preflight
 from hbase_ferry.insight.bigtable.rollout import rollout
-from hbase_ferry.insight.preflight import Finding, TableWish
+from hbase_ferry.insight.preflight import Finding
 from hbase_ferry.migration.bigtable.names import BigtableContext
 from hbase_ferry.migration.core import Gate
 from hbase_ferry.migration.steps.checks import Preflight
@@ -38,8 +38,7 @@ def server_gates(ctx: BigtableContext, view: View) -> tuple[Gate, ...]:
     What could not be read is closed too, until somebody who looked says so.
     """
     opened = {"ok": True, "warn": True, "block": False, "unknown": None}
-    wishes = tuple(TableWish(t.name, t.families) for t in ctx.settings.tables)
-    found = of_servers(view, wishes, ctx.peer_id, wish_of(ctx), run_id=ctx.run_id)
+    found = of_servers(view, ctx.wishes, ctx.peer_id, wish_of(ctx), run_id=ctx.run_id)
     return tuple(
         Gate(f"servers.{f.check}", opened[f.severity], f.text, waivable=f.severity == "unknown")
         for f in found
@@ -54,14 +53,12 @@ class BigtablePreflight(Preflight):
     ctx: BigtableContext = field(repr=False)
 
     def findings(self, view: View) -> tuple[Finding, ...]:
-        settings = self.ctx.settings
-        wishes = tuple(TableWish(t.name, t.families) for t in settings.tables)
         return preflight(
             view,
-            wishes,
+            self.ctx.wishes,
             self.ctx.peer_id,
             wish_of(self.ctx),
-            min_free_fraction=settings.gates.min_free_fraction,
+            min_free_fraction=self.ctx.settings.gates.min_free_fraction,
             run_id=self.ctx.run_id,
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hbase_ferry.insight.preflight import Finding, TableWish, preflight
+from hbase_ferry.insight.preflight import Finding, preflight
 from hbase_ferry.migration.core import Gate, Progress
 from hbase_ferry.migration.steps.base import FerryStep
 from hbase_ferry.model.cluster import Side
@@ -18,10 +18,9 @@ class Preflight(FerryStep):
     def findings(self, view: View) -> tuple[Finding, ...]:
         """Every check with its severity, as of this view."""
         settings = self.ctx.settings
-        wishes = tuple(TableWish(t.name, t.families) for t in settings.tables)
         return preflight(
             view,
-            wishes,
+            self.ctx.wishes,
             self.ctx.peer_id,
             min_free_fraction=settings.gates.min_free_fraction,
             skip_tmp=settings.export.skip_tmp,
